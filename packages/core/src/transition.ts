@@ -1,0 +1,154 @@
+import type { Job, OutputFacts } from './job.ts';
+import { crashLimit, noOutput } from './job.ts';
+import type { CancelledBy, Outcome } from './outcome.ts';
+import { isFailure } from './outcome.ts';
+import type { LauncherName } from './spec/spec.ts';
+import type { Usage } from './usage.ts';
+import { noUsage } from './usage.ts';
+
+/** Everything that can happen to a job. `at` is milliseconds since the epoch. */
+export type JobEvent =
+  | { readonly type: 'hold' }
+  | { readonly type: 'release' }
+  /** A node takes the job: a new attempt begins. */
+  | { readonly type: 'lease'; readonly node: number }
+  /** The node that holds the job has not started it and hands it back; the attempt's number is used again. */
+  | { readonly type: 'give-back' }
+  | { readonly type: 'start'; readonly attempt: number; readonly at: number; readonly launcher: LauncherName }
+  | { readonly type: 'pause' }
+  | { readonly type: 'resume' }
+  | { readonly type: 'wish'; readonly wish: 'none' | 'cancel' | 'pause' }
+  | ({ readonly type: 'end'; readonly attempt: number } & AttemptEnd)
+  /** The attempt failed and a retry is left. */
+  | { readonly type: 'retry'; readonly at: number }
+  /** The attempt was stopped by its node for no fault of the job (drain, shutdown): it is queued again, uncharged. */
+  | { readonly type: 'requeue'; readonly attempt: number; readonly at: number }
+  /** The node died with the attempt. */
+  | { readonly type: 'lose'; readonly attempt: number; readonly at: number }
+  | { readonly type: 'cancel'; readonly by: CancelledBy; readonly at: number }
+  /** A person wants the ended job done again: retries and crashes start anew, attempt numbers go on. */
+  | { readonly type: 'rerun'; readonly at: number };
+
+/** What is known at the end of an attempt. */
+export interface AttemptEnd {
+  readonly at: number;
+  readonly outcome: Outcome;
+  readonly usage: Usage;
+  readonly output: OutputFacts;
+  /** Absent where nothing was started. */
+  readonly started?: { readonly at: number; readonly launcher: LauncherName };
+}
+
+/** The event does not apply in this state; the job stays as it was. */
+export interface IllegalTransition {
+  readonly illegal: true;
+  readonly why: string;
+}
+
+export function isIllegal(result: Job | IllegalTransition): result is IllegalTransition {
+  return 'illegal' in result;
+}
+
+/**
+ * The only function that changes a job. Pure: the caller stores the result by compare-and-set against `job`.
+ *
+ * ```
+ * held ⇄ queued → leased → running ⇄ paused → ended(outcome)
+ *          ↑________|give-back |         |       |
+ *          |________retry, requeue, lose, rerun__|
+ * ```
+ */
+export function applyEvent(job: Job, event: JobEvent): Job | IllegalTransition {
+  switch (event.type) {
+    case 'hold':
+      return job.status === 'queued' ? { ...history(job), status: 'held' } : refuse(job, event);
+    case 'release':
+      return job.status === 'held' ? { ...history(job), status: 'queued' } : refuse(job, event);
+    case 'lease':
+      if (job.status !== 'queued') return refuse(job, event);
+      return { ...history(job), attempt: job.attempt + 1, moves: 0, wish: 'none', status: 'leased', node: event.node };
+    case 'give-back':
+      if (job.status !== 'leased') return refuse(job, event);
+      if (job.wish === 'cancel') return cancelled(job, 'user', job.queuedAt);
+      return { ...history(job), attempt: job.attempt - 1, wish: 'none', status: 'queued' };
+    case 'start':
+      if (job.status !== 'leased' || event.attempt !== job.attempt) return refuse(job, event);
+      return { ...history(job), status: 'running', node: job.node, startedAt: event.at, launcher: event.launcher };
+    case 'pause':
+      return job.status === 'running' ? { ...job, status: 'paused' } : refuse(job, event);
+    case 'resume':
+      return job.status === 'paused' ? { ...job, status: 'running' } : refuse(job, event);
+    case 'wish':
+      return isHeldByNode(job) ? { ...job, wish: event.wish } : refuse(job, event);
+    case 'end':
+      return end(job, event);
+    case 'retry':
+      if (job.status !== 'ended' || !isFailure(job.outcome.kind)) return refuse(job, event);
+      return { ...history(job), retries: job.retries + 1, wish: 'none', queuedAt: event.at, status: 'queued' };
+    case 'requeue':
+      if (!isHeldByNode(job) || event.attempt !== job.attempt) return refuse(job, event);
+      if (job.wish === 'cancel') return cancelled(job, 'user', event.at);
+      return { ...history(job), wish: 'none', queuedAt: event.at, status: 'queued' };
+    case 'lose':
+      return lose(job, event);
+    case 'cancel':
+      return job.status === 'queued' || job.status === 'held' ? cancelled(job, event.by, event.at) : refuse(job, event);
+    case 'rerun':
+      if (job.status !== 'ended') return refuse(job, event);
+      return { ...history(job), retries: 0, crashes: 0, wish: 'none', queuedAt: event.at, status: 'queued' };
+  }
+}
+
+function isHeldByNode(job: Job): boolean {
+  return job.status === 'leased' || job.status === 'running' || job.status === 'paused' || job.status === 'frozen';
+}
+
+function end(job: Job, event: Extract<JobEvent, { type: 'end' }>): Job | IllegalTransition {
+  if (!isHeldByNode(job) || event.attempt !== job.attempt || !('node' in job)) return refuse(job, event);
+  const started = event.started ?? ('startedAt' in job && job.startedAt !== undefined ? { at: job.startedAt, launcher: job.launcher } : undefined);
+  return {
+    ...history(job),
+    wish: 'none',
+    status: 'ended',
+    outcome: event.outcome,
+    endedAt: event.at,
+    usage: event.usage,
+    output: event.output,
+    ...(job.node === undefined ? {} : { node: job.node }),
+    ...(started?.launcher === undefined ? {} : { startedAt: started.at, launcher: started.launcher }),
+  };
+}
+
+function lose(job: Job, event: Extract<JobEvent, { type: 'lose' }>): Job | IllegalTransition {
+  if (!isHeldByNode(job) || event.attempt !== job.attempt || !('node' in job)) return refuse(job, event);
+  if (job.wish === 'cancel') return cancelled(job, 'user', event.at);
+  const crashes = job.crashes + 1;
+  const kept = { ...history(job), crashes, wish: 'none' as const };
+  if (crashes < crashLimit) return { ...kept, queuedAt: event.at, status: 'queued' };
+  return {
+    ...kept,
+    status: 'ended',
+    outcome: { kind: 'lost' },
+    endedAt: event.at,
+    usage: noUsage,
+    output: noOutput,
+    ...(job.node === undefined ? {} : { node: job.node }),
+    ...('startedAt' in job && job.startedAt !== undefined && job.launcher !== undefined
+      ? { startedAt: job.startedAt, launcher: job.launcher }
+      : {}),
+  };
+}
+
+function cancelled(job: Job, by: CancelledBy, at: number): Job {
+  return { ...history(job), wish: 'none', status: 'ended', outcome: { kind: 'cancelled', by }, endedAt: at, usage: noUsage, output: noOutput };
+}
+
+function history(job: Job): Pick<Job, 'attempt' | 'retries' | 'crashes' | 'moves' | 'wish' | 'queuedAt'> {
+  const { attempt, retries, crashes, moves, wish, queuedAt } = job;
+  return { attempt, retries, crashes, moves, wish, queuedAt };
+}
+
+function refuse(job: Job, event: JobEvent): IllegalTransition {
+  const attempt = 'attempt' in event && event.attempt !== job.attempt ? ` of attempt ${event.attempt}` : '';
+  return { illegal: true, why: `'${event.type}'${attempt} does not apply to a job that is ${job.status} in attempt ${job.attempt}` };
+}

@@ -1,0 +1,36 @@
+import { readLines, readText } from './read.ts';
+import { machineRoots, type Roots } from './roots.ts';
+
+export interface LoadAverage {
+  readonly one: number;
+  readonly five: number;
+  readonly fifteen: number;
+  /** Scheduling entities that can run at this moment, and all there are. */
+  readonly runnable: number;
+  readonly total: number;
+}
+
+/** Source: proc(5) `/proc/loadavg`. */
+export function readLoadAverage(roots: Roots = machineRoots): LoadAverage | undefined {
+  const match = /^([\d.]+) ([\d.]+) ([\d.]+) (\d+)\/(\d+)/.exec(readText(`${roots.proc}/loadavg`) ?? '');
+  if (match === null) return undefined;
+  const [one = 0, five = 0, fifteen = 0, runnable = 0, total = 0] = match.slice(1).map(Number);
+  return { one, five, fifteen, runnable, total };
+}
+
+/** New at every boot: a pid written down under another boot id is not the process it was. Source: random(4). */
+export function readBootId(roots: Roots = machineRoots): string | undefined {
+  return readLines(`${roots.proc}/sys/kernel/random/boot_id`)[0];
+}
+
+export function readHostname(roots: Roots = machineRoots): string | undefined {
+  return readLines(`${roots.proc}/sys/kernel/hostname`)[0];
+}
+
+/** How many files this process may hold open, and how far it may raise that. Infinity: unlimited. */
+export function readOpenFileLimit(roots: Roots = machineRoots): { soft: number; hard: number } | undefined {
+  const match = /^Max open files\s+(\S+)\s+(\S+)/m.exec(readText(`${roots.proc}/self/limits`) ?? '');
+  if (match === null) return undefined;
+  const [soft, hard] = match.slice(1).map((word) => (word === 'unlimited' ? Infinity : Number(word)));
+  return soft === undefined || hard === undefined ? undefined : { soft, hard };
+}

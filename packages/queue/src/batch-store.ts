@@ -1,0 +1,272 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+
+import {
+  type Batch,
+  type BatchId,
+  type BatchProgress,
+  type BatchSpec,
+  batchId,
+  type Bytes,
+  countSpans,
+  ExitCode,
+  formatSpans,
+  type Item,
+  OmxError,
+  type Revision,
+  splitSpans,
+  type Span,
+  type Untouched,
+  untouchedStates,
+  zeroCounts,
+} from '@omx/core';
+import type { Redis } from 'ioredis';
+
+import { decodeItems, encodeItems, itemsPerBlock } from './codec/items.ts';
+import { classState, recordClasses } from './codec/record.ts';
+import { batchKeys, globalKeys } from './keys.ts';
+import { Script } from './script.ts';
+import { changeUntouched, createBatch, nodeNumber, offerChunks } from './scripts/batch-scripts.ts';
+
+const scripts = { create: new Script(createBatch), offer: new Script(offerChunks), untouched: new Script(changeUntouched), node: new Script(nodeNumber) };
+
+export interface NewBatch {
+  readonly spec: BatchSpec;
+  readonly total: number;
+  readonly items?: readonly Item[];
+  /** All jobs by ordinal, in the order in which they are to run; none while the batch is held. */
+  readonly order: readonly Span[];
+  readonly untouched: 'queued' | 'held';
+  /** Why the batch is held, for `omx why`. */
+  readonly note?: string;
+}
+
+/** Batches as records: made whole by one script, read back, and changed only where noted. */
+export class BatchStore {
+  readonly redis: Redis;
+
+  constructor(redis: Redis) {
+    this.redis = redis;
+  }
+
+  /**
+   * Stores an environment once for all batches that share it.
+   * @returns the digest that stands for it
+   */
+  async keepEnvironment(entries: readonly Bytes[]): Promise<string> {
+    const plain = Buffer.from(entries.map((entry) => `${entry}\0`).join(''), 'latin1');
+    const digest = createHash('sha256').update(plain).digest('hex').slice(0, 32);
+    await this.redis.set(globalKeys.environment(digest), deflateRawSync(plain), 'NX');
+    return digest;
+  }
+
+  async environment(digest: string): Promise<Bytes[]> {
+    const stored = await this.redis.getBuffer(globalKeys.environment(digest));
+    if (stored === null) throw new OmxError(`the environment ${digest} of a batch is missing in the queue`, { code: 'QUEUE_DAMAGED', exitCode: ExitCode.unreachable });
+    return inflateRawSync(stored).toString('latin1').split('\0').slice(0, -1) as Bytes[];
+  }
+
+  /** Makes the batch, or finds the one made before with the same key. */
+  async submit(batch: NewBatch): Promise<{ readonly id: BatchId; readonly existed: boolean }> {
+    const { key } = batch.spec;
+    const id = batchId(await this.redis.incr(globalKeys.lastBatch));
+    if (key !== undefined) {
+      const owner = await this.#claimKey(key, id);
+      if (owner !== id) return { id: owner, existed: true };
+    }
+    // Announced before it is made: a crash in between leaves an id that leads nowhere, never a batch nobody looks at.
+    await this.redis.pipeline().sadd(globalKeys.active, id).zadd(globalKeys.pending, Date.now(), id).sadd(globalKeys.classes, placementClass(batch.spec)).exec();
+    const chunks = chunkOrder(batch.order, batch.total).map((spans, at) => `${at + 1}|0|${formatSpans(spans)}`);
+    const items: Buffer[] = [];
+    for (let at = 0; at < (batch.items?.length ?? 0); at += itemsPerBlock) items.push(encodeItems(batch.items?.slice(at, at + itemsPerBlock) ?? []));
+    await scripts.create.run(this.redis, batchKeys(id).tag, [
+      JSON.stringify(batch.spec),
+      batch.total,
+      Date.now(),
+      batch.untouched,
+      batch.note ?? '',
+      chunks.length,
+      ...chunks,
+      ...items,
+    ]);
+    if (batch.spec.after.length > 0) await this.redis.sadd(globalKeys.waiting, id);
+    await this.wake(id);
+    return { id, existed: false };
+  }
+
+  /** The batch that owns a submit key: an earlier one, or `id` from now on. A submitter that died halfway owns nothing. */
+  async #claimKey(key: string, id: BatchId): Promise<BatchId> {
+    const name = globalKeys.submitKey(key);
+    for (let tries = 0; tries < 20; tries += 1) {
+      if ((await this.redis.set(name, id, 'NX')) === 'OK') return id;
+      const owner = await this.redis.get(name);
+      if (owner !== null && (await this.exists(owner as BatchId))) return owner as BatchId;
+      await delay(100);
+    }
+    await this.redis.set(name, id);
+    return id;
+  }
+
+  async exists(id: BatchId): Promise<boolean> {
+    return (await this.redis.exists(batchKeys(id).meta)) === 1;
+  }
+
+  /** @throws OmxError with exit code 4 when there is no such batch */
+  async load(id: BatchId): Promise<Batch> {
+    const batch = await this.find(id);
+    if (batch === undefined) {
+      throw new OmxError(`there is no batch ${id}`, { code: 'NO_SUCH_BATCH', exitCode: ExitCode.notFound, hint: 'omx status lists the batches' });
+    }
+    return batch;
+  }
+
+  async find(id: BatchId): Promise<Batch | undefined> {
+    const meta = await this.redis.hgetall(batchKeys(id).meta);
+    if (meta['spec'] === undefined) return undefined;
+    return {
+      id,
+      spec: JSON.parse(meta['spec']) as BatchSpec,
+      total: Number(meta['total']),
+      submittedAt: Number(meta['submittedAt']),
+      untouched: untouchedStates.find((state) => state === meta['untouched']) ?? 'queued',
+      note: meta['note'] ?? '',
+      revisions: meta['revisions'] === undefined ? [] : (JSON.parse(meta['revisions']) as Revision[]),
+    };
+  }
+
+  /** Ids of the newest batches, newest first. */
+  async newest(count: number): Promise<BatchId[]> {
+    const last = Number((await this.redis.get(globalKeys.lastBatch)) ?? 0);
+    const found: BatchId[] = [];
+    for (let number = last; number > 0 && found.length < count; ) {
+      const ids = Array.from({ length: Math.min(number, 200) }, (_, at) => batchId(number - at));
+      const replies = (await this.redis.pipeline(ids.map((id) => ['exists', batchKeys(id).meta])).exec()) ?? [];
+      for (const [at, reply] of replies.entries()) if (reply[1] === 1 && found.length < count) found.push(ids[at] as BatchId);
+      number -= ids.length;
+    }
+    return found;
+  }
+
+  async progress(batch: Batch): Promise<BatchProgress> {
+    return progressOf(batch, await this.redis.hgetall(batchKeys(batch.id).sums));
+  }
+
+  async item(id: BatchId, ordinal: number): Promise<Item> {
+    const items = await this.items(id, Math.floor(ordinal / itemsPerBlock));
+    return items[ordinal % itemsPerBlock] ?? [];
+  }
+
+  async items(id: BatchId, block: number): Promise<Item[]> {
+    const stored = await this.redis.getBuffer(batchKeys(id).items(block));
+    return stored === null ? [] : decodeItems(stored);
+  }
+
+  /** Batches with jobs that have not ended. */
+  async active(): Promise<BatchId[]> {
+    return (await this.redis.smembers(globalKeys.active)) as BatchId[];
+  }
+
+  /** Puts jobs on their way to the workers (again). A chunk is an offer: only jobs still queued are taken from it. */
+  async offer(id: BatchId, chunks: readonly { readonly spans: readonly Span[]; readonly at?: number }[]): Promise<void> {
+    if (chunks.length === 0) return;
+    await this.announce(id);
+    for (let from = 0; from < chunks.length; from += 1000) {
+      const texts = chunks.slice(from, from + 1000).map(({ spans, at }) => `${Math.round(at ?? 0)}|${formatSpans(spans)}`);
+      await scripts.offer.run(this.redis, batchKeys(id).tag, texts);
+    }
+    await this.wake(id);
+  }
+
+  /** Says that the batch has, or is about to have, chunks to deliver. */
+  async announce(id: BatchId): Promise<void> {
+    await this.redis.pipeline().zadd(globalKeys.pending, Date.now(), id).sadd(globalKeys.active, id).exec();
+  }
+
+  /** Wakes the workers: there may be chunks, or wishes, of this batch. */
+  async wake(id: BatchId): Promise<void> {
+    await this.redis.publish(globalKeys.wake, id);
+  }
+
+  /** Holds, releases or cancels every job nobody has touched yet, however many, in one step. */
+  async changeUntouched(batch: Batch, to: Untouched, note: string): Promise<{ readonly changed: number; readonly finished: boolean } | undefined> {
+    const reply = (await scripts.untouched.run(this.redis, batchKeys(batch.id).tag, [batch.untouched, to, note, Date.now() - batch.submittedAt])) as number[];
+    return reply[0] === -1 ? undefined : { changed: reply[0] ?? 0, finished: reply[1] === 1 };
+  }
+
+  async addRevision(batch: Batch, revision: Revision): Promise<void> {
+    await this.redis.hset(batchKeys(batch.id).meta, 'revisions', JSON.stringify([...batch.revisions, revision]));
+  }
+
+  /** Names of the nodes by their number in the batch's records. */
+  async nodeNames(id: BatchId): Promise<Map<number, string>> {
+    const table = await this.redis.hgetall(batchKeys(id).nodes);
+    return new Map(Object.entries(table).map(([name, number]) => [Number(number), name]));
+  }
+
+  /** This node's number in the batch's records, given on first use. */
+  async nodeNumber(id: BatchId, node: string): Promise<number> {
+    return (await scripts.node.run(this.redis, batchKeys(id).tag, [node])) as number;
+  }
+
+  /** Appends a line for `omx why` (bounded to the newest 200). */
+  async addNote(id: BatchId, text: string): Promise<void> {
+    const key = batchKeys(id).notes;
+    await this.redis.pipeline().rpush(key, `${new Date().toISOString()} ${text}`).ltrim(key, -200, -1).exec();
+  }
+
+  async notes(id: BatchId): Promise<string[]> {
+    return this.redis.lrange(batchKeys(id).notes, 0, -1);
+  }
+}
+
+export function progressOf(batch: Pick<Batch, 'total' | 'submittedAt' | 'untouched'>, sums: Readonly<Record<string, string>>): BatchProgress {
+  const counts = zeroCounts();
+  let touched = 0;
+  for (const [at, recordClass] of recordClasses.entries()) {
+    const count = at === 0 ? 0 : Number(sums[String(at)] ?? 0);
+    touched += count;
+    counts[classState(recordClass, batch.untouched)] += count;
+  }
+  counts[batch.untouched] += batch.total - touched;
+  return {
+    counts,
+    userUs: Number(sums['user'] ?? 0),
+    sysUs: Number(sums['sys'] ?? 0),
+    ...(sums['first'] === undefined ? {} : { firstStartAt: batch.submittedAt + Number(sums['first']) }),
+    ...(sums['end'] === undefined ? {} : { endedAt: batch.submittedAt + Number(sums['end']) }),
+  };
+}
+
+/** Which queue a batch's chunks travel in: `any`, or the nodes and labels it asks for. */
+export function placementClass(spec: Pick<BatchSpec, 'nodes' | 'labels'>): string {
+  const nodes = [...spec.nodes].sort().map((node) => `node=${node}`);
+  const labels = Object.entries(spec.labels)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `label=${encodeURIComponent(key)}~${encodeURIComponent(value)}`);
+  return nodes.length + labels.length === 0 ? 'any' : [...nodes, ...labels].join(',');
+}
+
+/** Small batches travel one job at a time, large ones in some 250 chunks, at most 500 jobs each. */
+export function chunkOrder(order: readonly Span[], total: number): Span[][] {
+  const size = total <= 64 ? 1 : Math.min(500, Math.ceil(total / 250));
+  const chunks: Span[][] = [];
+  let open: Span[] = [];
+  let room = size;
+  for (const span of order) {
+    let rest: Span[] = [span];
+    while (rest.length > 0) {
+      const { head, tail } = splitSpans(rest, room);
+      open.push(...head);
+      room -= countSpans(head);
+      rest = tail;
+      if (room === 0) {
+        chunks.push(open);
+        open = [];
+        room = size;
+      }
+    }
+  }
+  if (open.length > 0) chunks.push(open);
+  return chunks;
+}

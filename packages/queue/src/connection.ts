@@ -1,0 +1,110 @@
+import { ExitCode, OmxError } from '@omx/core';
+import { Redis, type RedisOptions } from 'ioredis';
+
+/** Where a queue is: a Redis URL, or the unix socket of the embedded server. */
+export type QueueAddress = { readonly url: string } | { readonly socket: string };
+
+type Settings = Omit<RedisOptions, 'replyMapping'>;
+
+export interface ConnectOptions {
+  /**
+   * Called once when the connection is lost and each time it is tried again, so that a waiting command can say so.
+   */
+  readonly onLost?: (error: Error) => void;
+  readonly onBack?: () => void;
+}
+
+/** The address as text for messages; a password in a URL is not shown. */
+export function describeAddress(address: QueueAddress): string {
+  if ('socket' in address) return address.socket;
+  try {
+    const url = new URL(address.url);
+    if (url.password !== '') url.password = '***';
+    return url.href;
+  } catch {
+    return address.url;
+  }
+}
+
+/**
+ * Connects and checks that commands are answered. A refused connection, a wrong password or an unknown host is an
+ * error at once (exit code 3); a connection that is lost later is opened again, and commands wait for it.
+ */
+export async function connect(address: QueueAddress, options: ConnectOptions = {}): Promise<Redis> {
+  const redis = openConnection(address, { lazyConnect: true });
+  let failure: Error | undefined;
+  redis.on('error', (error: Error) => {
+    failure = error;
+  });
+  try {
+    await redis.connect();
+    await redis.ping();
+  } catch (error) {
+    redis.disconnect();
+    throw unreachable(address, failure ?? (error as Error));
+  }
+  let lost = false;
+  redis.on('close', () => {
+    if (lost || redis.status === 'end') return;
+    lost = true;
+    options.onLost?.(failure ?? new Error('the connection was closed'));
+  });
+  redis.on('ready', () => {
+    if (lost) options.onBack?.();
+    lost = false;
+  });
+  return redis;
+}
+
+/** A connection with omx's settings: commands wait while it is away, and it is opened again without end. */
+export function openConnection(address: QueueAddress, more: Settings = {}): Redis {
+  let everReady = false;
+  const settings: Settings = {
+    maxRetriesPerRequest: null,
+    enableReadyCheck: true,
+    retryStrategy: (tries: number) => (everReady ? Math.min(50 * tries, 1000) : null),
+    ...more,
+  };
+  let redis: Redis;
+  if ('socket' in address) redis = atPath(address.socket, settings);
+  else {
+    if (!/^(rediss?|unix):\/\//.test(address.url)) {
+      throw new OmxError(`'${address.url}' is not a Redis URL`, {
+        code: 'REDIS_URL',
+        exitCode: ExitCode.usage,
+        hint: 'write redis://host:6379, rediss://user:password@host:6379/0 or unix:///path/to/socket',
+      });
+    }
+    redis = address.url.startsWith('unix://') ? atPath(address.url.slice(7), settings) : new Redis(address.url, settings);
+  }
+  redis.on('ready', () => {
+    everReady = true;
+  });
+  return redis;
+}
+
+function atPath(path: string, settings: Settings): Redis {
+  return new Redis({ ...settings, path });
+}
+
+function unreachable(address: QueueAddress, cause: Error): OmxError {
+  const where = describeAddress(address);
+  const text = cause.message === '' ? ((cause as NodeJS.ErrnoException).code ?? 'no answer') : cause.message;
+  if (/WRONGPASS|NOAUTH|invalid password|invalid username/i.test(text)) {
+    return new OmxError(`cannot use the queue at ${where}: Redis refused the password (${text})`, {
+      code: 'REDIS_AUTH',
+      exitCode: ExitCode.unreachable,
+      hint: 'put user and password into the URL: redis://user:password@host:port',
+      cause,
+    });
+  }
+  if (/NOPERM/.test(text)) {
+    return new OmxError(`cannot use the queue at ${where}: ${text}`, { code: 'REDIS_RIGHTS', exitCode: ExitCode.unreachable, cause });
+  }
+  return new OmxError(`cannot reach the queue at ${where}: ${text}`, {
+    code: 'REDIS_UNREACHABLE',
+    exitCode: ExitCode.unreachable,
+    hint: 'is the Redis server running there? Without --redis, OMX_REDIS_URL and a config file omx starts its own',
+    cause,
+  });
+}

@@ -1,0 +1,196 @@
+import { applyEvent, type Batch, formatSpans, isIllegal, type Job, type JobEvent, type Span, spanSize, spansOf } from '@omx/core';
+
+import type { BatchStore } from './batch-store.ts';
+import type { JobRows, PackedOutput } from './codec/pack.ts';
+import { encodePack, encodeRows } from './codec/pack.ts';
+import { blockJobs, decodeJob, encodeJob, firstEndedClass, recordBytes, recordClasses, type StoredJob } from './codec/record.ts';
+import { batchKeys } from './keys.ts';
+import { Script } from './script.ts';
+import { writeJobs } from './scripts/write-jobs.ts';
+
+const script = new Script(writeJobs);
+const zeros = Buffer.alloc(recordBytes);
+/** Entries in one script call: bounds how long Redis is busy with one of them. */
+const entriesPerWrite = 500;
+
+/** A job as read, with the record that a later write is compared against. */
+export interface JobSnapshot extends StoredJob {
+  readonly ordinal: number;
+  readonly record: Buffer;
+}
+
+export interface JobChange {
+  readonly snapshot: JobSnapshot;
+  readonly next: Job;
+  /** Set when an attempt ended and the job goes on: the ended attempt, for the history. */
+  readonly ended?: Job;
+  readonly hasPackedOutput?: boolean;
+  /** The batch's limit of jobs at once applies. */
+  readonly throttled?: boolean;
+}
+
+export interface Offer {
+  readonly spans: readonly Span[];
+  readonly at: number;
+}
+
+export interface WriteResult {
+  /** Jobs that were not what the caller had read, as they are now. */
+  readonly conflicts: JobSnapshot[];
+  /** Jobs kept back by the throttle, by ordinal. */
+  readonly parked: number[];
+  /** This write ended the batch. */
+  readonly finished: boolean;
+  readonly outboxLength: number;
+  readonly failed: number;
+  readonly ended: number;
+}
+
+export interface WriteExtras {
+  /** Chunks to put on their way with the same write, each not before a time (ms since the epoch; 0: at once). */
+  readonly offers?: readonly Offer[];
+  readonly outputs?: readonly PackedOutput[];
+  readonly rows?: readonly JobRows[];
+}
+
+/** Reads jobs, and writes them by compare-and-set. */
+export class JobStore {
+  readonly #batches: BatchStore;
+
+  constructor(batches: BatchStore) {
+    this.#batches = batches;
+  }
+
+  async read(batch: Batch, ordinals: readonly number[]): Promise<JobSnapshot[]> {
+    const keys = batchKeys(batch.id);
+    const pipeline = this.#batches.redis.pipeline();
+    for (const ordinal of ordinals) {
+      const offset = (ordinal % blockJobs) * recordBytes;
+      pipeline.getrangeBuffer(keys.block(Math.floor(ordinal / blockJobs)), offset, offset + recordBytes - 1);
+    }
+    const replies = ordinals.length === 0 ? [] : ((await pipeline.exec()) ?? []);
+    return ordinals.map((ordinal, at) => {
+      const [error, record] = replies[at] ?? [null, zeros];
+      if (error !== null) throw error;
+      return snapshotOf(batch, ordinal, (record as Buffer).length === recordBytes ? (record as Buffer) : zeros);
+    });
+  }
+
+  /** All jobs of the spans, block by block, so that a million take bounded memory. */
+  async *scan(batch: Batch, spans: readonly Span[], options: { readonly failedOnly?: boolean } = {}): AsyncGenerator<JobSnapshot[]> {
+    const keys = batchKeys(batch.id);
+    const failedBlocks = options.failedOnly === true ? new Set((await this.#batches.redis.hkeys(keys.failed)).map(Number)) : undefined;
+    for (const span of spans) {
+      const low = Math.min(span.first, span.last);
+      const high = low + spanSize(span) - 1;
+      for (let block = Math.floor(low / blockJobs); block <= Math.floor(high / blockJobs); block += 1) {
+        if (failedBlocks !== undefined && !failedBlocks.has(block)) continue;
+        const records = (await this.#batches.redis.getBuffer(keys.block(block))) ?? Buffer.alloc(0);
+        const snapshots: JobSnapshot[] = [];
+        for (let ordinal = Math.max(low, block * blockJobs); ordinal <= Math.min(high, (block + 1) * blockJobs - 1); ordinal += 1) {
+          const offset = (ordinal % blockJobs) * recordBytes;
+          const record = offset + recordBytes <= records.length ? records.subarray(offset, offset + recordBytes) : zeros;
+          snapshots.push(snapshotOf(batch, ordinal, record));
+        }
+        yield snapshots;
+      }
+    }
+  }
+
+  /** Writes what is still as it was read. Outputs and rows are stored with the same call. */
+  async write(batch: Batch, changes: readonly JobChange[], extras: WriteExtras = {}): Promise<WriteResult> {
+    const offers = extras.offers ?? [];
+    // Announced before the write: a crash in between leaves a look that finds nothing, never a chunk nobody looks for.
+    if (offers.length > 0) await this.#batches.announce(batch.id);
+    const total: WriteResult = { conflicts: [], parked: [], finished: false, outboxLength: 0, failed: 0, ended: 0 };
+    for (let from = 0; from < changes.length; from += entriesPerWrite) {
+      const part = changes.slice(from, from + entriesPerWrite);
+      const inPart = new Set(part.map((change) => change.snapshot.ordinal));
+      const outputs = extras.outputs?.filter((output) => inPart.has(output.ordinal)) ?? [];
+      const rows = extras.rows?.filter((job) => inPart.has(job.ordinal)) ?? [];
+      const reply = (await script.run(this.#batches.redis, batchKeys(batch.id).tag, [
+        Buffer.concat(part.flatMap((change) => encodeChange(batch, change))),
+        batch.untouched,
+        batch.spec.throttle ?? 0,
+        outputs.length === 0 ? '' : encodePack(outputs),
+        rows.length === 0 ? '' : encodeRows(rows),
+        Math.max(0, Date.now() - batch.submittedAt),
+        ...(from === 0 ? offers.map(({ spans, at }) => `${Math.round(at)}|${formatSpans(spans)}`) : []),
+      ])) as [(number | Buffer)[], number[], number, number, number, number];
+      const [conflicts, parked, finished, outboxLength, failed, ended] = reply;
+      for (let at = 0; at < conflicts.length; at += 2) total.conflicts.push(snapshotOf(batch, conflicts[at] as number, conflicts[at + 1] as Buffer));
+      total.parked.push(...parked);
+      Object.assign(total, { finished: total.finished || finished === 1, outboxLength, failed, ended });
+    }
+    if (total.outboxLength > 0 && offers.length === 0) await this.#batches.announce(batch.id);
+    return total;
+  }
+
+  /**
+   * Applies one event to every job of the spans for which `choose` allows it, reading anew and trying again where
+   * somebody else was faster; with `offer` the changed jobs are put on their way to the workers in the same step.
+   * @returns the ordinals changed
+   */
+  async apply(
+    batch: Batch,
+    spans: readonly Span[],
+    choose: (job: Job, ordinal: number) => JobEvent | undefined,
+    options: { readonly failedOnly?: boolean; readonly offer?: boolean } = {},
+  ): Promise<number[]> {
+    const changed: number[] = [];
+    for await (const snapshots of this.scan(batch, spans, options)) {
+      let current = batch;
+      for (let open = snapshots; open.length > 0; ) {
+        const changes = open.flatMap((snapshot) => {
+          const event = choose(snapshot.job, snapshot.ordinal);
+          const next = event === undefined ? undefined : applyEvent(snapshot.job, event);
+          return next === undefined || isIllegal(next) ? [] : [{ snapshot, next }];
+        });
+        if (changes.length === 0) break;
+        const offers = options.offer === true ? [{ spans: spansOf(changes.map((change) => change.snapshot.ordinal)), at: 0 }] : [];
+        const { conflicts } = await this.write(current, changes, { offers });
+        const conflicting = new Set(conflicts.map((snapshot) => snapshot.ordinal));
+        changed.push(...changes.map((change) => change.snapshot.ordinal).filter((ordinal) => !conflicting.has(ordinal)));
+        if (conflicts.length > 0) current = await this.#batches.load(batch.id);
+        open = conflicts.map((snapshot) => snapshotOf(current, snapshot.ordinal, snapshot.record));
+      }
+    }
+    return changed;
+  }
+
+  /** Earlier attempts of a job, oldest first. */
+  async history(batch: Batch, ordinal: number, newest: number): Promise<StoredJob[]> {
+    const attempts = Array.from({ length: Math.max(0, newest - 1) }, (_, at) => `${ordinal}#${at + 1}`);
+    if (attempts.length === 0) return [];
+    const records = await this.#batches.redis.hmgetBuffer(batchKeys(batch.id).history, ...attempts);
+    return records.flatMap((record) => (record === null ? [] : [decodeJob(record, batch)]));
+  }
+
+  /** Keeps a late result that was refused, so that nothing an attempt reported disappears. */
+  async keepSuperseded(batch: Batch, text: string): Promise<void> {
+    const key = batchKeys(batch.id).superseded;
+    await this.#batches.redis.pipeline().rpush(key, text).ltrim(key, -1000, -1).exec();
+  }
+}
+
+/** The next record of a job without a write, for callers that go on from their own change. */
+export function snapshotAfter(batch: Batch, change: JobChange): JobSnapshot {
+  return { ordinal: change.snapshot.ordinal, job: change.next, pack: undefined, record: encodeJob(change.next, batch) };
+}
+
+export function isEndedRecord(snapshot: JobSnapshot): boolean {
+  return (snapshot.record[0] ?? 0) >= firstEndedClass && (snapshot.record[0] ?? 0) < recordClasses.length;
+}
+
+function snapshotOf(batch: Batch, ordinal: number, record: Buffer): JobSnapshot {
+  return { ordinal, record, ...decodeJob(record, batch) };
+}
+
+function encodeChange(batch: Batch, change: JobChange): Buffer[] {
+  const head = Buffer.alloc(5);
+  head.writeUInt32LE(change.snapshot.ordinal, 0);
+  head[4] = (change.hasPackedOutput === true ? 1 : 0) | (change.ended === undefined ? 0 : 2) | (change.throttled === true ? 4 : 0);
+  const pieces = [head, change.snapshot.record, encodeJob(change.next, batch)];
+  if (change.ended !== undefined) pieces.push(encodeJob(change.ended, batch));
+  return pieces;
+}

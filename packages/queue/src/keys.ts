@@ -1,0 +1,70 @@
+import type { BatchId } from '@omx/core';
+
+/**
+ * Every key of omx. All begin with one prefix; everything of a batch shares the hash tag `{b7}`, so that each script
+ * touches one slot of a Redis cluster and batches can be spread over several servers.
+ */
+export const prefix = 'omx';
+
+export const globalKeys = {
+  /** Counter of batch numbers. */
+  lastBatch: `${prefix}:last`,
+  /** Sorted set of batches that may have chunks to deliver, by the time they were added. */
+  pending: `${prefix}:pending`,
+  /** Set of batches with jobs not yet ended. */
+  active: `${prefix}:active`,
+  /** Set of batches that wait for others (`--after`). */
+  waiting: `${prefix}:waiting`,
+  /** String: the newest finished batch of this name, for learned durations. */
+  named: (name: string) => `${prefix}:named:${name}`,
+  /** Lock of the one who takes over a dead node's jobs. */
+  rescue: (node: string) => `${prefix}:rescue:${node}`,
+  /** Set of the placement classes batches have asked for. */
+  classes: `${prefix}:classes`,
+  /** Hash: node name → its last description. */
+  nodes: `${prefix}:nodes`,
+  /** Channel: something changed that workers act on (a submit, a wish, a freed place). */
+  wake: `${prefix}:wake`,
+  submitKey: (key: string) => `${prefix}:key:${key}`,
+  environment: (digest: string) => `${prefix}:env:${digest}`,
+  nodeLease: (node: string) => `${prefix}:lease:${node}`,
+  /** Channel on which a node takes requests. */
+  nodeRequests: (node: string) => `${prefix}:ask:${node}`,
+  reply: (id: string) => `${prefix}:reply:${id}`,
+} as const;
+
+/** Keys of one batch. */
+export function batchKeys(id: BatchId) {
+  const tag = `${prefix}:{${id}}`;
+  return {
+    tag,
+    /** Hash: spec, total, submittedAt, untouched, note, revisions. */
+    meta: `${tag}:meta`,
+    /** Hash: how many jobs are in each class, usage sums, first start, end. */
+    sums: `${tag}:sums`,
+    /** Job records, `blockJobs` a string. */
+    block: (block: number) => `${tag}:jobs:${block}`,
+    /** Hash: block → how many of its jobs have failed. */
+    failed: `${tag}:failed`,
+    /** Hash: `ordinal#attempt` → record of an earlier attempt. */
+    history: `${tag}:history`,
+    /** List of late results that were refused. */
+    superseded: `${tag}:superseded`,
+    /** List of output packs. */
+    packs: `${tag}:packs`,
+    /** List of packs of rows found by the batch's parser. */
+    rows: `${tag}:rows`,
+    /** List of chunks not yet handed to the queue. */
+    outbox: `${tag}:outbox`,
+    /** List of jobs kept back by the throttle. */
+    parked: `${tag}:parked`,
+    /** Blocks of items of a list. */
+    items: (block: number) => `${tag}:items:${block}`,
+    /** Hash: node name → its number in job records. */
+    nodes: `${tag}:nodes`,
+    /** List of notes about the batch and its jobs, for `omx why`. */
+    notes: `${tag}:notes`,
+    /** Channel: jobs of this batch changed. */
+    changes: `${tag}:changes`,
+  };
+}

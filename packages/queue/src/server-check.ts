@@ -1,0 +1,49 @@
+import { ExitCode, OmxError } from '@omx/core';
+import type { Redis } from 'ioredis';
+
+/** What a Redis server must be for omx to trust it with a queue. */
+export interface ServerFacts {
+  readonly version: string;
+  readonly isValkey: boolean;
+  readonly policy: string | undefined;
+  readonly appendOnly: boolean | undefined;
+}
+
+const oldest = [6, 2] as const;
+
+export async function readServerFacts(redis: Redis): Promise<ServerFacts> {
+  const info = await redis.info();
+  const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+  return {
+    version: field('redis_version') ?? '0',
+    isValkey: field('server_name') === 'valkey',
+    policy: field('maxmemory_policy'),
+    appendOnly: field('aof_enabled') === undefined ? undefined : field('aof_enabled') === '1',
+  };
+}
+
+/** Why the server cannot hold a queue; undefined if it can. */
+export function serverProblem(facts: ServerFacts): { readonly reason: string; readonly hint: string } | undefined {
+  const [major = 0, minor = 0] = facts.version.split('.').map(Number);
+  if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
+    return { reason: `it is Redis ${facts.version}, and omx needs ${oldest.join('.')} or newer`, hint: 'upgrade the server, or use Valkey' };
+  }
+  if (facts.policy !== undefined && facts.policy !== 'noeviction') {
+    return {
+      reason: `its maxmemory-policy is ${facts.policy}, so it may throw parts of the queue away`,
+      hint: 'redis-cli config set maxmemory-policy noeviction',
+    };
+  }
+  return undefined;
+}
+
+/** Refuses a server that could lose jobs. */
+export async function requireSafeServer(redis: Redis, where: string): Promise<void> {
+  const problem = serverProblem(await readServerFacts(redis));
+  if (problem === undefined) return;
+  throw new OmxError(`cannot keep a queue in ${where}: ${problem.reason}`, {
+    code: 'REDIS_UNSAFE',
+    exitCode: ExitCode.unreachable,
+    hint: problem.hint,
+  });
+}
