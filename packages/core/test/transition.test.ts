@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { crashLimit, freshJob, type Job, noOutput } from '../src/job.ts';
+import { applyEvent, isIllegal, type JobEvent } from '../src/transition.ts';
+import { noUsage } from '../src/usage.ts';
+
+const base = { attempt: 2, retries: 1, crashes: 0, moves: 0, wish: 'none', queuedAt: 1000 } as const;
+const started = { startedAt: 2000, launcher: 'plain', node: 4 } as const;
+const jobs = {
+  queued: { ...base, status: 'queued' },
+  held: { ...base, status: 'held' },
+  leased: { ...base, status: 'leased', node: 4 },
+  running: { ...base, ...started, status: 'running' },
+  paused: { ...base, ...started, status: 'paused' },
+  frozen: { ...base, ...started, status: 'frozen' },
+  succeeded: { ...base, ...started, status: 'ended', outcome: { kind: 'succeeded' }, endedAt: 3000, usage: noUsage, output: noOutput },
+  failed: { ...base, ...started, status: 'ended', outcome: { kind: 'exited', code: 3 }, endedAt: 3000, usage: noUsage, output: noOutput },
+} satisfies Record<string, Job>;
+
+const events = {
+  hold: { type: 'hold' },
+  release: { type: 'release' },
+  lease: { type: 'lease', node: 9 },
+  'give-back': { type: 'give-back' },
+  start: { type: 'start', attempt: 2, at: 2500, launcher: 'mosrun' },
+  pause: { type: 'pause' },
+  resume: { type: 'resume' },
+  wish: { type: 'wish', wish: 'cancel' },
+  end: { type: 'end', attempt: 2, at: 3500, outcome: { kind: 'exited', code: 1 }, usage: noUsage, output: noOutput },
+  retry: { type: 'retry', at: 4000 },
+  requeue: { type: 'requeue', attempt: 2, at: 4000 },
+  lose: { type: 'lose', attempt: 2, at: 4000 },
+  cancel: { type: 'cancel', by: 'user', at: 4000 },
+  rerun: { type: 'rerun', at: 4000 },
+} satisfies Record<JobEvent['type'], JobEvent>;
+
+/** Every state × event: the status after it, or '-' where it is refused. */
+const table: Record<keyof typeof jobs, Partial<Record<JobEvent['type'], string>>> = {
+  queued: { hold: 'held', lease: 'leased', cancel: 'ended' },
+  held: { release: 'queued', cancel: 'ended' },
+  leased: { 'give-back': 'queued', start: 'running', wish: 'leased', end: 'ended', requeue: 'queued', lose: 'queued' },
+  running: { pause: 'paused', wish: 'running', end: 'ended', requeue: 'queued', lose: 'queued' },
+  paused: { resume: 'running', wish: 'paused', end: 'ended', requeue: 'queued', lose: 'queued' },
+  frozen: { wish: 'frozen', end: 'ended', requeue: 'queued', lose: 'queued' },
+  succeeded: { rerun: 'queued' },
+  failed: { rerun: 'queued', retry: 'queued' },
+};
+
+describe('every state × event', () => {
+  for (const state of Object.keys(jobs) as (keyof typeof jobs)[]) {
+    for (const type of Object.keys(events) as JobEvent['type'][]) {
+      const expected = table[state][type] ?? '-';
+      test(`${state} + ${type} → ${expected}`, () => {
+        const after = applyEvent(jobs[state], events[type]);
+        expect(isIllegal(after) ? '-' : after.status).toBe(expected);
+      });
+    }
+  }
+});
+
+test('an attempt that is not the newest cannot start, end, be queued again or be lost', () => {
+  for (const type of ['start', 'end', 'requeue', 'lose'] as const) {
+    expect(applyEvent(jobs.running, { ...events[type], attempt: 1 })).toHaveProperty('illegal', true);
+    expect(applyEvent(jobs.leased, { ...events[type], attempt: 3 })).toHaveProperty('illegal', true);
+  }
+});
+
+test('a lease begins a new attempt, giving it back unstarted takes it away again', () => {
+  const leased = applyEvent(freshJob('queued', 0), { type: 'lease', node: 1 }) as Job;
+  expect(leased.attempt).toBe(1);
+  expect(applyEvent(leased, { type: 'give-back' })).toMatchObject({ attempt: 0, status: 'queued' });
+});
+
+test('node deaths use up the crash limit and no retries; then the job is lost', () => {
+  let job = freshJob('queued', 0);
+  for (let crash = 1; crash <= crashLimit; crash += 1) {
+    job = applyEvent(job, { type: 'lease', node: 1 }) as Job;
+    job = applyEvent(job, { type: 'lose', attempt: job.attempt, at: crash }) as Job;
+    expect(job.retries).toBe(0);
+  }
+  expect(job).toMatchObject({ status: 'ended', outcome: { kind: 'lost' }, crashes: crashLimit });
+});
+
+test.each(['give-back', 'requeue', 'lose'] as const)('a job its user cancelled does not come back by %s', (type) => {
+  const asked = applyEvent(jobs.leased, events.wish) as Job;
+  expect(applyEvent(asked, events[type])).toMatchObject({ status: 'ended', outcome: { kind: 'cancelled', by: 'user' } });
+});
+
+test('a rerun starts retries and crashes anew and goes on counting attempts', () => {
+  const again = applyEvent({ ...jobs.failed, crashes: 3 }, events.rerun) as Job;
+  expect(again).toMatchObject({ attempt: 2, retries: 0, crashes: 0, status: 'queued', queuedAt: 4000 });
+});
+
+test('the end keeps the start it was told of, and needs none', () => {
+  expect(applyEvent(jobs.running, events.end)).toMatchObject({ startedAt: 2000, node: 4 });
+  expect(applyEvent(jobs.leased, events.end)).not.toHaveProperty('startedAt');
+});
+
+test('whatever happens in whatever order: attempts never fall below an ended one, and outcomes come from ends', () => {
+  const anyEvent = fc.constantFrom(...Object.values(events));
+  fc.assert(
+    fc.property(fc.array(anyEvent, { maxLength: 60 }), (sequence) => {
+      let job = freshJob('queued', 0);
+      let newestEnded = 0;
+      for (const event of sequence) {
+        // Events of attempts are about the attempt there is, as a node would send them.
+        const after = applyEvent(job, 'attempt' in event ? { ...event, attempt: job.attempt } : event);
+        if (isIllegal(after)) continue;
+        job = after;
+        if (job.status === 'ended') newestEnded = Math.max(newestEnded, job.attempt);
+        expect(job.attempt).toBeGreaterThanOrEqual(newestEnded);
+      }
+    }),
+  );
+});

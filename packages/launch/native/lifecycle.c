@@ -1,0 +1,127 @@
+#define _GNU_SOURCE
+#include "lifecycle.h"
+#include "clock.h"
+#include "journal.h"
+#include "members.h"
+#include "output.h"
+#include "timers.h"
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+/* Between rounds of SIGKILL: soon at first, then seldom, for what hangs in the kernel. */
+#define FIRST_ROUND_MS 5.0
+#define LAST_ROUND_MS 500.0
+
+static void kill_round(struct job *j) {
+  j->state = JOB_KILLING;
+  if (!j->main_done) j->killed_by_us = true;
+  members_request(j, SIGKILL);
+  double wait = FIRST_ROUND_MS * (double)(1u << (j->rounds < 10 ? j->rounds : 10));
+  timer_set(j, mono_ms() + (wait < LAST_ROUND_MS ? wait : LAST_ROUND_MS));
+  j->rounds++;
+}
+
+void lifecycle_end(struct job *j, enum end_reason reason, double grace) {
+  if (j->state != JOB_RUNNING && j->state != JOB_TERMINATING) return;
+  double deadline = mono_ms() + grace;
+  if (j->state == JOB_RUNNING) {
+    j->reason = reason;
+    j->paused = false;
+    if (grace > 0) {
+      j->state = JOB_TERMINATING;
+      members_request(j, SIGTERM);
+      timer_set(j, deadline);
+      return;
+    }
+  } else if (grace > 0) {
+    /* A second request may shorten the grace, never lengthen it. */
+    if (deadline < j->deadline) timer_set(j, deadline);
+    return;
+  }
+  kill_round(j);
+}
+
+void lifecycle_pause(struct job *j) {
+  if (j->state != JOB_RUNNING || j->paused) return;
+  j->paused = true;
+  if (j->time_left > 0) {
+    double left = j->deadline - mono_ms();
+    /* 0 would mean "no limit". */
+    j->time_left = left > 0.001 ? left : 0.001;
+    timer_clear(j);
+  }
+  members_request(j, SIGSTOP);
+}
+
+void lifecycle_resume(struct job *j) {
+  if (j->state != JOB_RUNNING || !j->paused) return;
+  j->paused = false;
+  if (j->time_left > 0) timer_set(j, mono_ms() + j->time_left);
+  members_request(j, SIGCONT);
+}
+
+static void finish(struct job *j) {
+  output_measure(j);
+  if (WIFSIGNALED(j->status) && WTERMSIG(j->status) == SIGKILL && !j->killed_by_us)
+    j->oom_killed = oom_kills() > j->oom_count;
+  job_set_done(j, JOB_ENDED);
+  journal_done(j);
+}
+
+/* Jobs whose main process is gone: over, unless they left processes behind. */
+static void close_jobs(void) {
+  struct job *j;
+  if (list_empty(&closing_jobs) && live_count > 0) return;
+  members_find_orphans();
+  for_each_job(j, &closing_jobs, in_closing) {
+    if (j->orphans == 0) finish(j);
+    else if (j->state == JOB_RUNNING) kill_round(j);
+  }
+  if (live_count == 0) members_kill_strays();
+}
+
+static void add_usage(struct job *j, const struct rusage *r) {
+  j->user_us += (double)r->ru_utime.tv_sec * 1e6 + (double)r->ru_utime.tv_usec;
+  j->sys_us += (double)r->ru_stime.tv_sec * 1e6 + (double)r->ru_stime.tv_usec;
+  if ((double)r->ru_maxrss > j->maxrss_kib) j->maxrss_kib = (double)r->ru_maxrss;
+}
+
+void lifecycle_reap(void) {
+  for (;;) {
+    siginfo_t info;
+    struct rusage usage;
+    int status;
+    memset(&info, 0, sizeof info);
+    /* A look first: while the zombie is there its pid, and the session's, belong to nobody else. */
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0) break;
+    pid_t pid = info.si_pid;
+    struct job *j = job_by_pid(pid);
+    bool main = j != NULL && !j->main_done;
+    if (!main) j = members_reap_orphan(pid);
+    else if (j->state != JOB_TERMINATING) kill(-pid, SIGKILL);
+    if (wait4(pid, &status, 0, &usage) != pid) continue;
+    if (j != NULL) add_usage(j, &usage);
+    if (!main) continue;
+    j->main_done = true;
+    j->status = status;
+    j->ended_at = j->started_at + (mono_ms() - j->started_mono);
+    list_append(&closing_jobs, &j->in_closing);
+  }
+  close_jobs();
+}
+
+void lifecycle_timers(void) {
+  double now = mono_ms();
+  for (struct job *j; (j = timer_next()) != NULL && j->deadline <= now;) {
+    timer_clear(j);
+    if (j->state == JOB_RUNNING) lifecycle_end(j, REASON_TIMEOUT, j->grace);
+    else kill_round(j);
+  }
+}
+
+void lifecycle_cap_outputs(void) {
+  struct job *j;
+  for_each_job(j, &capped_jobs, in_capped) output_cap(j);
+}

@@ -1,0 +1,14 @@
+/* What becomes of a job after its start; the states are drawn in job.h. */
+#ifndef OMX_LIFECYCLE_H
+#define OMX_LIFECYCLE_H
+#include "job.h"
+
+/* SIGTERM and SIGCONT to everything the job started, SIGKILL after the grace. The first reason stays. */
+void lifecycle_end(struct job *j, enum end_reason reason, double grace);
+void lifecycle_pause(struct job *j);
+void lifecycle_resume(struct job *j);
+/* After SIGCHLD. */
+void lifecycle_reap(void);
+void lifecycle_timers(void);
+void lifecycle_cap_outputs(void);
+#endif

@@ -1,0 +1,51 @@
+/*
+ * Between the worker and the shepherd: frames over a unix socket, in both directions.
+ *
+ * A frame is u32 length, u8 type, fields (`buffer.h`; f64 for times, sizes and limits). Many frames may come in one
+ * read; what they cause is answered in one write. Requests have no replies of their own, events say what happened.
+ *
+ * worker → shepherd
+ *    1 ENVIRONMENT  digest, u32 n, n entries               kept for this connection
+ *    2 FORGET       digest
+ *    3 START        key, out, err, digest, cwd, stdin, u32 umask, f64 timeMs, graceMs, maxOutputBytes,
+ *                   u32 n, argv, u32 n, extra entries      a known key is not started twice: its events are repeated
+ *    4 END          key, u8 reason, f64 graceMs
+ *    5 PAUSE        key
+ *    6 RESUME       key
+ *    7 ACKNOWLEDGE  u8 remove output, u32 n, keys
+ *    8 QUIT         u8 force
+ * shepherd → worker
+ *   64 HELLO        u32 version, u32 pid, u32 n, n × (key, u32 pid, f64 startedAt, u8 paused)   first on a connection
+ *   65 STARTED      key, u32 pid, f64 startedAt
+ *   66 REFUSED      key, refusal (`event.h`)
+ *   67 ENDED        key, end (`event.h`), u8 has output, out, err
+ *   68 BUSY         u32 live jobs                          QUIT without force was refused
+ *   69 REPLACED                                            a newer worker has connected; nothing follows
+ *
+ * One worker is connected at a time; a newer connection closes the older. REFUSED and ENDED are repeated on each new
+ * connection, after HELLO, until they are acknowledged. A malformed frame closes the connection.
+ * If the worker dies:   jobs and their limits go on, events wait, the next worker finds them.
+ * If the shepherd dies: see journal.h; the connection closes, the worker starts a new one, repeats START for what it had
+ *                       asked and not heard of, and hears of the lost jobs.
+ */
+#ifndef OMX_PROTOCOL_H
+#define OMX_PROTOCOL_H
+#include "buffer.h"
+#include <stdbool.h>
+
+#define PROTOCOL_VERSION 1
+#define FRAME_MAX (64 * 1024 * 1024)
+
+/* The worker asked for the end of the shepherd; it comes when no job is live. */
+extern bool quit_requested;
+
+/* Carries out one frame, without its length; false where it is malformed. Replies go into `out`. */
+bool protocol_request(struct reader *frame, struct buffer *out);
+/* HELLO, and everything unacknowledged is unsent again. */
+void protocol_hello(struct buffer *out);
+/* Unsent events, as many as fit; returns whether there were any. */
+bool protocol_events(struct buffer *out);
+void protocol_replaced(struct buffer *out);
+/* All jobs are killed, and QUIT is carried out when they are gone. */
+void protocol_quit(void);
+#endif

@@ -1,0 +1,213 @@
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ExitCode, OmxError } from '@omx/core';
+import type { Bytes } from '@omx/core';
+import { connectShepherd } from './connect.ts';
+import type { Connection, ShepherdOptions } from './connect.ts';
+import { readEnded, readRefused, readStarted } from './events.ts';
+import type { EndReason, RunningEntry, ShepherdEvent, StartRequest } from './messages.ts';
+import { writeAcknowledge, writeEnd, writeEnvironment, writeName, writeQuit, writeStart } from './requests.ts';
+import { Answer, FrameWriter, Request } from './wire.ts';
+import type { FrameReader } from './wire.ts';
+
+export type EventListener = (events: ShepherdEvent[]) => void;
+export type CloseListener = (error?: Error) => void;
+
+/**
+ * A worker's connection to the program that owns the jobs of this node. Requests have no answers of their own: events say
+ * what came of them. Those made in one turn of the event loop travel together. After the connection is gone, requests
+ * are dropped; a worker opens a new one, repeats `start` for what it has not heard of (a key is never started twice), and
+ * defines its environments again.
+ */
+export class Shepherd {
+  readonly hello: { readonly running: RunningEntry[] };
+  readonly pid: number;
+  readonly #socket: Socket;
+  readonly #frames: FrameReader;
+  readonly #out = new FrameWriter();
+  readonly #environments = new Set<string>();
+  #flushing = false;
+  #onEvent: EventListener | undefined;
+  #onClose: CloseListener | undefined;
+  #held: ShepherdEvent[] = [];
+  #state: 'open' | 'leaving' | 'closed' = 'open';
+  #closeError: Error | undefined;
+  #quit: { resolve: () => void; reject: (error: Error) => void } | undefined;
+
+  /** Connects to the shepherd of a state folder; starts it where there is none. */
+  static async open(options: ShepherdOptions): Promise<Shepherd> {
+    return new Shepherd(await connectShepherd(options));
+  }
+
+  private constructor({ socket, hello, frames }: Connection) {
+    this.hello = { running: hello.running };
+    this.pid = hello.pid;
+    this.#socket = socket;
+    this.#frames = frames;
+    socket.on('data', (chunk: Buffer) => {
+      frames.push(chunk);
+      this.#receive();
+    });
+    // A close follows every error and says the same.
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#closed());
+    this.#receive();
+    if (this.#state !== 'closed') socket.resume();
+  }
+
+  /** Events come in groups, what nobody has acknowledged first; those that came before the listener wait for it. */
+  onEvent(listener: EventListener): void {
+    this.#onEvent = listener;
+    queueMicrotask(() => this.#deliver([]));
+  }
+
+  /** Called once, with an error where neither `close` nor `quit` was the cause. */
+  onClose(listener: CloseListener): void {
+    this.#onClose = listener;
+    if (this.#state === 'closed') queueMicrotask(() => listener(this.#closeError));
+  }
+
+  /** For this connection; the shepherd forgets it when the worker goes. */
+  defineEnvironment(digest: string, entries: readonly Bytes[]): void {
+    this.#environments.add(digest);
+    writeEnvironment(this.#out, digest, entries);
+    this.#flushSoon();
+  }
+
+  forgetEnvironment(digest: string): void {
+    this.#environments.delete(digest);
+    writeName(this.#out, Request.forget, digest);
+    this.#flushSoon();
+  }
+
+  start(requests: readonly StartRequest[]): void {
+    for (const request of requests) {
+      if (!this.#environments.has(request.environment)) {
+        throw new Error(`environment ${request.environment} of ${request.key} is not defined on this connection`);
+      }
+      writeStart(this.#out, request);
+    }
+    this.#flushSoon();
+  }
+
+  end(key: string, reason: EndReason, graceMs: number): void {
+    writeEnd(this.#out, key, reason, graceMs);
+    this.#flushSoon();
+  }
+
+  pause(key: string): void {
+    writeName(this.#out, Request.pause, key);
+    this.#flushSoon();
+  }
+
+  resume(key: string): void {
+    writeName(this.#out, Request.resume, key);
+    this.#flushSoon();
+  }
+
+  /** The shepherd forgets these ended or refused jobs. */
+  acknowledge(keys: readonly string[], options: { readonly removeOutput: boolean }): void {
+    if (keys.length === 0) return;
+    writeAcknowledge(this.#out, keys, options.removeOutput);
+    this.#flushSoon();
+  }
+
+  /**
+   * Ends the shepherd; resolves when its process is gone. With `force` its jobs are killed first and reported as ended for
+   * `requeue`; without, a shepherd with jobs stays and this rejects with `SHEPHERD_BUSY`.
+   */
+  async quit(options: { readonly force: boolean }): Promise<void> {
+    if (this.#state === 'open') {
+      await new Promise<void>((resolve, reject) => {
+        this.#quit = { resolve, reject };
+        writeQuit(this.#out, options.force);
+        this.#flushSoon();
+      });
+    }
+    // The socket closes while the process ends; its parent, perhaps we, has yet to take note of it.
+    while (isAlive(this.pid)) await delay(1);
+  }
+
+  /** Leaves the shepherd and its jobs running. */
+  close(): void {
+    if (this.#state !== 'open') return;
+    this.#flush();
+    this.#state = 'leaving';
+    this.#socket.end();
+    this.#socket.unref();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    if (this.#out.empty) return;
+    const frames = this.#out.take();
+    if (this.#state === 'open') this.#socket.write(frames);
+  }
+
+  #receive(): void {
+    const events: ShepherdEvent[] = [];
+    for (let type = this.#frames.next(); type !== undefined; type = this.#frames.next()) {
+      if (type === Answer.started) events.push(readStarted(this.#frames));
+      else if (type === Answer.ended) events.push(readEnded(this.#frames));
+      else if (type === Answer.refused) events.push(readRefused(this.#frames));
+      else if (type === Answer.busy) this.#busy(this.#frames.u32());
+      else if (type === Answer.replaced) this.#closeError = replaced(this.pid);
+    }
+    if (events.length > 0) this.#deliver(events);
+  }
+
+  #deliver(events: ShepherdEvent[]): void {
+    const all = this.#held.length === 0 ? events : [...this.#held, ...events];
+    this.#held = [];
+    if (this.#onEvent === undefined) this.#held = all;
+    else if (all.length > 0) this.#onEvent(all);
+  }
+
+  #busy(jobs: number): void {
+    this.#quit?.reject(
+      new OmxError(`the shepherd ${this.pid} still has ${jobs} running ${jobs === 1 ? 'job' : 'jobs'}`, {
+        code: 'SHEPHERD_BUSY',
+        exitCode: ExitCode.jobsFailed,
+      }),
+    );
+    this.#quit = undefined;
+  }
+
+  #closed(): void {
+    const expected = this.#state === 'leaving' || this.#quit !== undefined;
+    this.#state = 'closed';
+    this.#quit?.resolve();
+    if (!expected) this.#closeError ??= lost(this.pid);
+    this.#onClose?.(this.#closeError);
+  }
+}
+
+function lost(pid: number): OmxError {
+  return new OmxError(`the shepherd ${pid} closed the connection`, {
+    code: 'SHEPHERD_LOST',
+    exitCode: ExitCode.unreachable,
+  });
+}
+
+function replaced(pid: number): OmxError {
+  return new OmxError(`another worker has connected to the shepherd ${pid}`, {
+    code: 'SHEPHERD_REPLACED',
+    exitCode: ExitCode.unreachable,
+  });
+}
+
+/** A zombie counts as gone: in a container nobody may ever reap it. */
+function isAlive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ');
+  } catch {
+    return false;
+  }
+}

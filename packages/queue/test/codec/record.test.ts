@@ -1,0 +1,76 @@
+import { applyEvent, freshJob, type Job, type JobEvent, noOutput, type Outcome } from '@omx/core';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { decodeJob, encodeJob, recordBytes } from '../../src/codec/record.ts';
+
+const context = { submittedAt: 1_700_000_000_000, untouched: 'queued' } as const;
+const outcomes: Outcome[] = [
+  { kind: 'succeeded' },
+  { kind: 'exited', code: 255 },
+  { kind: 'signalled', signal: 64 },
+  { kind: 'timed-out' },
+  { kind: 'oom' },
+  { kind: 'cancelled', by: 'policy' },
+  { kind: 'not-started', reason: 'no-interpreter' },
+  { kind: 'lost' },
+];
+const day = 86_400_000;
+const usage = fc.record({ userUs: fc.nat({ max: 2 ** 31 - 1 }), sysUs: fc.nat({ max: 2 ** 31 - 1 }), maxRssKib: fc.nat() });
+const bytes = fc.integer({ min: 0, max: 2 ** 40 - 1 });
+
+const ended = fc
+  .record({ outcome: fc.constantFrom(...outcomes), usage, out: bytes, err: bytes, place: fc.constantFrom('none', 'queue', 'node'), ms: fc.nat({ max: 400 * day }), startedAt: fc.nat({ max: 400 * day }) })
+  .map(({ outcome, usage: used, out, err, place, ms, startedAt }): Job => ({
+    attempt: 7,
+    retries: 3,
+    crashes: 2,
+    moves: 9,
+    wish: 'none',
+    queuedAt: context.submittedAt + 5,
+    status: 'ended',
+    outcome,
+    node: 65_535,
+    startedAt: context.submittedAt + startedAt,
+    launcher: 'mosrun',
+    endedAt: context.submittedAt + startedAt + ms,
+    usage: used,
+    output: { place: place as 'none', outBytes: out, errBytes: err, truncated: true },
+  }));
+
+test('a job survives its record', () => {
+  fc.assert(
+    fc.property(ended, (job) => {
+      const record = encodeJob(job, context);
+      expect(record).toHaveLength(recordBytes);
+      expect(decodeJob(record, context).job).toEqual(job);
+    }),
+  );
+});
+
+test('every state on the way survives its record', () => {
+  const events: JobEvent[] = [
+    { type: 'hold' },
+    { type: 'release' },
+    { type: 'lease', node: 3 },
+    { type: 'wish', wish: 'pause' },
+    { type: 'start', attempt: 1, at: context.submittedAt + 10, launcher: 'criu' },
+    { type: 'pause' },
+    { type: 'resume' },
+    { type: 'end', attempt: 1, at: context.submittedAt + 20, outcome: { kind: 'exited', code: 1 }, usage: { userUs: 1, sysUs: 2, maxRssKib: 3 }, output: noOutput },
+    { type: 'retry', at: context.submittedAt + 30 },
+  ];
+  let job = freshJob('queued', context.submittedAt);
+  for (const event of events) {
+    job = applyEvent(job, event) as Job;
+    expect(decodeJob(encodeJob(job, context), context).job).toEqual(job);
+  }
+});
+
+test.each(['queued', 'held'] as const)('zeros are a job nobody has touched: %s', (untouched) => {
+  expect(decodeJob(Buffer.alloc(recordBytes), { ...context, untouched }).job).toEqual(freshJob(untouched, context.submittedAt));
+});
+
+test('untouched jobs of a cancelled batch are cancelled', () => {
+  expect(decodeJob(Buffer.alloc(recordBytes), { ...context, untouched: 'cancelled' }).job).toMatchObject({ status: 'ended', outcome: { kind: 'cancelled' } });
+});

@@ -1,0 +1,119 @@
+import { type Batch, type BatchId, type BatchSpec, type Bytes, type ExpandedJob, type Item, JobExpander, needsItem, type Revision, reviseSpec } from '@omx/core';
+import { chooseLauncher, type Launcher, type LauncherFacts } from '@omx/launch';
+import { type BatchStore, itemsPerBlock } from '@omx/queue';
+
+/** What a worker keeps of a batch while it works on it. */
+export class BatchRuntime {
+  batch: Batch;
+  /** The node's number in the batch's records. */
+  readonly nodeNumber: number;
+  readonly environment: readonly Bytes[];
+  /** Mean real time of the jobs that ended here, milliseconds; undefined before the first. */
+  meanMs: number | undefined;
+  lastUsed = Date.now();
+  readonly #facts: readonly LauncherFacts[];
+  readonly #expanders = new Map<Revision | undefined, { spec: BatchSpec; expander: JobExpander }>();
+  #launcher: { launcher: Launcher; why: string } | undefined;
+  #items: { block: number; items: Item[] } | undefined;
+  readonly #store: BatchStore;
+
+  constructor(options: { batch: Batch; nodeNumber: number; environment: readonly Bytes[]; facts: readonly LauncherFacts[]; store: BatchStore }) {
+    this.batch = options.batch;
+    this.nodeNumber = options.nodeNumber;
+    this.environment = options.environment;
+    this.#facts = options.facts;
+    this.#store = options.store;
+  }
+
+  /** @throws OmxError where this node lacks the launcher the batch asks for */
+  get launcher(): { readonly launcher: Launcher; readonly why: string } {
+    this.#launcher ??= chooseLauncher(this.batch.spec.launcher, this.#facts);
+    return this.#launcher;
+  }
+
+  /** The spec as reruns have changed it for this job. */
+  specOf(ordinal: number): BatchSpec {
+    return this.#revised(ordinal).spec;
+  }
+
+  async expand(ordinal: number): Promise<ExpandedJob> {
+    const { spec, expander } = this.#revised(ordinal);
+    return expander.expand(ordinal, needsItem(spec.jobs) ? await this.#item(ordinal) : undefined);
+  }
+
+  learn(realMs: number): void {
+    this.meanMs = this.meanMs === undefined ? realMs : this.meanMs * 0.8 + realMs * 0.2;
+  }
+
+  #revised(ordinal: number): { spec: BatchSpec; expander: JobExpander } {
+    const { spec, revisions } = this.batch;
+    if (revisions.length === 0) return this.#expanderOf(undefined, spec);
+    const revised = reviseSpec(spec, revisions, ordinal);
+    // Without a change of this job the common expander serves.
+    return revised === spec ? this.#expanderOf(undefined, spec) : { spec: revised, expander: new JobExpander(revised) };
+  }
+
+  #expanderOf(revision: Revision | undefined, spec: BatchSpec): { spec: BatchSpec; expander: JobExpander } {
+    let known = this.#expanders.get(revision);
+    if (known === undefined) {
+      known = { spec, expander: new JobExpander(spec) };
+      this.#expanders.set(revision, known);
+    }
+    return known;
+  }
+
+  async #item(ordinal: number): Promise<Item> {
+    const block = Math.floor(ordinal / itemsPerBlock);
+    if (this.#items?.block !== block) this.#items = { block, items: await this.#store.items(this.batch.id, block) };
+    return this.#items.items[ordinal % itemsPerBlock] ?? [];
+  }
+}
+
+/** Batches in use, forgotten when nothing of them has happened here for a while, so memory follows the work at hand. */
+export class BatchCache {
+  readonly #store: BatchStore;
+  readonly #node: string;
+  readonly #facts: readonly LauncherFacts[];
+  readonly #runtimes = new Map<BatchId, Promise<BatchRuntime | undefined>>();
+
+  constructor(store: BatchStore, node: string, facts: readonly LauncherFacts[]) {
+    this.#store = store;
+    this.#node = node;
+    this.#facts = facts;
+  }
+
+  async get(id: BatchId): Promise<BatchRuntime | undefined> {
+    let loading = this.#runtimes.get(id);
+    if (loading === undefined) {
+      loading = this.#load(id);
+      this.#runtimes.set(id, loading);
+      loading.catch(() => this.#runtimes.delete(id));
+    }
+    const runtime = await loading;
+    if (runtime === undefined) this.#runtimes.delete(id);
+    else runtime.lastUsed = Date.now();
+    return runtime;
+  }
+
+  /** The batch's record read anew: what untouched jobs are and what reruns changed may be different. */
+  async reload(id: BatchId): Promise<BatchRuntime | undefined> {
+    const runtime = await this.get(id);
+    const batch = await this.#store.find(id);
+    if (runtime !== undefined && batch !== undefined) runtime.batch = batch;
+    return runtime;
+  }
+
+  async forgetIdle(inUse: ReadonlySet<BatchId>, olderThanMs = 60_000): Promise<void> {
+    for (const [id, loading] of this.#runtimes) {
+      const runtime = await loading.catch(() => undefined);
+      if (runtime === undefined || (!inUse.has(id) && Date.now() - runtime.lastUsed > olderThanMs)) this.#runtimes.delete(id);
+    }
+  }
+
+  async #load(id: BatchId): Promise<BatchRuntime | undefined> {
+    const batch = await this.#store.find(id);
+    if (batch === undefined) return undefined;
+    const [nodeNumber, environment] = await Promise.all([this.#store.nodeNumber(id, this.#node), this.#store.environment(batch.spec.env)]);
+    return new BatchRuntime({ batch, nodeNumber, environment, facts: this.#facts, store: this.#store });
+  }
+}

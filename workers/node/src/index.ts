@@ -1,0 +1,1 @@
+export { NodeWorker, type WorkerOptions } from './worker.ts';

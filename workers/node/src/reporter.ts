@@ -1,0 +1,146 @@
+import { applyEvent, type BatchId, isIllegal, type Job, type JobEvent } from '@omx/core';
+import { type BatchStore, type JobChange, type JobRows, type JobSnapshot, type JobStore, type PackedOutput, snapshotAfter, type WriteResult } from '@omx/queue';
+
+import type { Attempt } from './attempt.ts';
+import type { BatchCache } from './batch-cache.ts';
+
+/** A change of one attempt on its way into the queue. */
+export interface Report {
+  readonly attempt: Attempt;
+  readonly event: JobEvent;
+  /** After the end: the job is queued again, not before this time. */
+  readonly retryAt?: number;
+  readonly output?: PackedOutput;
+  readonly rows?: JobRows;
+}
+
+export interface ReporterEvents {
+  /** The report is in the queue, or was refused for good. */
+  readonly settled: (report: Report, accepted: boolean) => void;
+  readonly written: (batch: BatchId, result: WriteResult) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+const reportsPerWrite = 500;
+
+/**
+ * Writes what happened to attempts, in groups: while one write of a batch is under way, what comes in meanwhile waits
+ * for the next, so the groups grow with the load and a single end is written at once. Nothing is given up while Redis
+ * is away; the ends stand in the shepherd's journal until they are settled here.
+ */
+export class Reporter {
+  readonly #batches: BatchStore;
+  readonly #jobs: JobStore;
+  readonly #cache: BatchCache;
+  readonly #events: ReporterEvents;
+  readonly #pending = new Map<BatchId, Report[]>();
+  readonly #flushing = new Map<BatchId, Promise<void>>();
+
+  constructor(options: { batches: BatchStore; jobs: JobStore; cache: BatchCache; events: ReporterEvents }) {
+    this.#batches = options.batches;
+    this.#jobs = options.jobs;
+    this.#cache = options.cache;
+    this.#events = options.events;
+  }
+
+  report(report: Report): void {
+    const { batch } = report.attempt;
+    const pending = this.#pending.get(batch);
+    if (pending === undefined) this.#pending.set(batch, [report]);
+    else pending.push(report);
+    if (!this.#flushing.has(batch)) {
+      const flushing = this.#flush(batch)
+        .catch(this.#events.failed)
+        .finally(() => this.#flushing.delete(batch));
+      this.#flushing.set(batch, flushing);
+    }
+  }
+
+  /** Waits until everything reported so far is settled. */
+  async idle(): Promise<void> {
+    while (this.#flushing.size > 0) await Promise.all(this.#flushing.values());
+  }
+
+  async #flush(batch: BatchId): Promise<void> {
+    // One turn of the event loop, so that reports that come together go together.
+    await new Promise((resolve) => setImmediate(resolve));
+    for (;;) {
+      const pending = this.#pending.get(batch);
+      if (pending === undefined || pending.length === 0) break;
+      this.#pending.set(batch, pending.slice(reportsPerWrite));
+      await this.#write(batch, mergeStarts(pending.slice(0, reportsPerWrite)));
+    }
+    this.#pending.delete(batch);
+  }
+
+  async #write(id: BatchId, reports: readonly Report[]): Promise<void> {
+    const runtime = await this.#cache.get(id);
+    if (runtime === undefined) {
+      for (const report of reports) this.#events.settled(report, false);
+      return;
+    }
+    let open = [...reports];
+    while (open.length > 0) {
+      const changes = new Map<Report, JobChange>();
+      for (const report of open) {
+        const change = changeOf(report);
+        if (change === undefined) await this.#supersede(report);
+        else changes.set(report, change);
+      }
+      const written = [...changes.keys()];
+      const retries = written.filter((report) => report.retryAt !== undefined);
+      const result = await this.#jobs.write(runtime.batch, [...changes.values()], {
+        outputs: written.flatMap((report) => report.output ?? []),
+        rows: written.flatMap((report) => report.rows ?? []),
+        offers: retries.map((report) => ({ spans: [{ first: report.attempt.ordinal, last: report.attempt.ordinal }], at: report.retryAt ?? 0 })),
+      });
+      const conflicts = new Map(result.conflicts.map((snapshot) => [snapshot.ordinal, snapshot]));
+      open = [];
+      for (const [report, change] of changes) {
+        const conflict = conflicts.get(report.attempt.ordinal);
+        if (conflict === undefined) {
+          report.attempt.snapshot = snapshotAfter(runtime.batch, change);
+          this.#events.settled(report, true);
+        } else if (stillOurs(report.attempt, conflict)) {
+          report.attempt.snapshot = conflict;
+          open.push(report);
+        } else {
+          await this.#supersede(report, conflict.job);
+        }
+      }
+      this.#events.written(id, result);
+    }
+  }
+
+  /** A newer attempt exists, or the job was ended by others: the late result is kept apart and changes nothing. */
+  async #supersede(report: Report, actual: Job = report.attempt.snapshot.job): Promise<void> {
+    const runtime = await this.#cache.get(report.attempt.batch);
+    if (runtime !== undefined && report.event.type === 'end') {
+      const text = JSON.stringify({ attempt: report.attempt.key, end: report.event, jobWas: `${actual.status} in attempt ${actual.attempt}` });
+      await this.#jobs.keepSuperseded(runtime.batch, text);
+      await this.#batches.addNote(report.attempt.batch, `${report.attempt.key}: its result came too late and was superseded`);
+    }
+    this.#events.settled(report, false);
+  }
+}
+
+/** A start whose end is in the same group need not be written. */
+function mergeStarts(reports: Report[]): Report[] {
+  const ended = new Set(reports.filter((report) => report.event.type !== 'start').map((report) => report.attempt));
+  return reports.filter((report) => report.event.type !== 'start' || !ended.has(report.attempt));
+}
+
+function changeOf(report: Report): JobChange | undefined {
+  const { snapshot } = report.attempt;
+  const after = applyEvent(snapshot.job, report.event);
+  if (isIllegal(after)) return undefined;
+  const common = { snapshot, hasPackedOutput: report.output !== undefined };
+  if (report.retryAt === undefined) return { ...common, next: after };
+  const again = applyEvent(after, { type: 'retry', at: report.retryAt });
+  return isIllegal(again) ? { ...common, next: after } : { ...common, next: again, ended: after };
+}
+
+function stillOurs(attempt: Attempt, actual: JobSnapshot): boolean {
+  const ours = attempt.snapshot.job;
+  return 'node' in actual.job && 'node' in ours && actual.job.status !== 'ended' && actual.job.attempt === attempt.number && actual.job.node === ours.node;
+}

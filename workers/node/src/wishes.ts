@@ -1,0 +1,50 @@
+import type { BatchId } from '@omx/core';
+import type { JobStore } from '@omx/queue';
+import type { Logger } from 'pino';
+
+import type { Attempt, Attempts } from './attempt.ts';
+import type { BatchCache } from './batch-cache.ts';
+import type { Executor } from './executor.ts';
+
+/**
+ * Carries out what users asked of jobs this node holds (cancel, pause, resume). The wish stands in the job's record;
+ * the message only says that there is one, so a lost message costs the seconds until the next look.
+ */
+export class Wishes {
+  readonly #options: { readonly jobs: JobStore; readonly cache: BatchCache; readonly attempts: Attempts; readonly executor: Executor; readonly log: Logger };
+
+  constructor(options: { readonly jobs: JobStore; readonly cache: BatchCache; readonly attempts: Attempts; readonly executor: Executor; readonly log: Logger }) {
+    this.#options = options;
+  }
+
+  async checkAll(): Promise<void> {
+    const batches = new Set([...this.#options.attempts.all()].map((attempt) => attempt.batch));
+    for (const batch of batches) await this.check(batch, undefined);
+  }
+
+  async check(batch: BatchId, graceMs: number | undefined): Promise<void> {
+    const held = this.#options.attempts.ofBatch(batch).filter((attempt) => attempt.phase !== 'ending');
+    const runtime = held.length === 0 ? undefined : await this.#options.cache.get(batch);
+    if (runtime === undefined) return;
+    const snapshots = await this.#options.jobs.read(
+      runtime.batch,
+      held.map((attempt) => attempt.ordinal),
+    );
+    for (const [at, attempt] of held.entries()) {
+      const actual = snapshots[at]?.job;
+      if (actual !== undefined) this.#carryOut(attempt, actual, graceMs);
+    }
+  }
+
+  #carryOut(attempt: Attempt, actual: Attempt['snapshot']['job'], graceMs: number | undefined): void {
+    const { executor, log } = this.#options;
+    const ours = attempt.snapshot.job;
+    const newer = actual.attempt !== attempt.number || !('node' in actual) || ('node' in ours && actual.node !== ours.node) || actual.status === 'ended';
+    if (newer && this.#options.attempts.get(attempt.key) === attempt && attempt.phase !== 'ending') {
+      log.warn({ job: attempt.key }, 'the job belongs to somebody else now: ending it here');
+      executor.fence(attempt);
+    } else if (actual.wish === 'cancel') executor.cancel(attempt, graceMs);
+    else if (actual.wish === 'pause' && actual.status === 'running') executor.pause(attempt, true);
+    else if (actual.wish === 'none' && actual.status === 'paused') executor.pause(attempt, false);
+  }
+}
