@@ -1,4 +1,5 @@
 #include "protocol.h"
+#include <string.h>
 #include "environment.h"
 #include "event.h"
 #include "job.h"
@@ -96,11 +97,17 @@ void protocol_hello(struct buffer *out) {
     j->tell_started = false;
     list_remove(&j->in_unsent);
   }
-  frame_end(out, place);
+  size_t counted = buffer_length(out);
+  uint32_t done = 0;
+  put_u32(out, 0);
   for_each_job(j, &done_jobs, in_state) {
+    put_text(out, j->key);
+    done++;
     j->tell_started = false;
     list_append(&unsent_jobs, &j->in_unsent);
   }
+  memcpy(out->data + out->start + counted, &done, sizeof done);
+  frame_end(out, place);
 }
 
 void protocol_replaced(struct buffer *out) { frame_end(out, frame_begin(out, REPLACED)); }

@@ -15,7 +15,8 @@
  *    7 ACKNOWLEDGE  u8 remove output, u32 n, keys
  *    8 QUIT         u8 force
  * shepherd → worker
- *   64 HELLO        u32 version, u32 pid, u32 n, n × (key, u32 pid, f64 startedAt, u8 paused)   first on a connection
+ *   64 HELLO        u32 version, u32 pid, u32 n, n × (key, u32 pid, f64 startedAt, u8 paused),
+ *                   u32 n, keys of REFUSED and ENDED to be repeated                first on a connection
  *   65 STARTED      key, u32 pid, f64 startedAt
  *   66 REFUSED      key, refusal (`event.h`)
  *   67 ENDED        key, end (`event.h`), u8 has output, out, err
@@ -33,7 +34,7 @@
 #include "buffer.h"
 #include <stdbool.h>
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 #define FRAME_MAX (64 * 1024 * 1024)
 
 /* The worker asked for the end of the shepherd; it comes when no job is live. */

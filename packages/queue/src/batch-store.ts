@@ -135,6 +135,17 @@ export class BatchStore {
     };
   }
 
+  /** The batch as it is now, without reading again what never changes. */
+  async refresh(batch: Batch): Promise<Batch> {
+    const [untouched, note, revisions] = await this.redis.hmget(batchKeys(batch.id).meta, 'untouched', 'note', 'revisions');
+    return {
+      ...batch,
+      untouched: untouchedStates.find((state) => state === untouched) ?? batch.untouched,
+      note: note ?? '',
+      revisions: revisions === null || revisions === undefined ? [] : (JSON.parse(revisions) as Revision[]),
+    };
+  }
+
   /** Ids of the newest batches, newest first. */
   async newest(count: number): Promise<BatchId[]> {
     const last = Number((await this.redis.get(globalKeys.lastBatch)) ?? 0);

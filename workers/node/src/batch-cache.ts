@@ -98,9 +98,13 @@ export class BatchCache {
   /** The batch's record read anew: what untouched jobs are and what reruns changed may be different. */
   async reload(id: BatchId): Promise<BatchRuntime | undefined> {
     const runtime = await this.get(id);
-    const batch = await this.#store.find(id);
-    if (runtime !== undefined && batch !== undefined) runtime.batch = batch;
+    if (runtime !== undefined) runtime.batch = await this.#store.refresh(runtime.batch);
     return runtime;
+  }
+
+  /** The same, only for a batch this worker is busy with. */
+  async reloadIfKnown(id: BatchId): Promise<void> {
+    if (this.#runtimes.has(id)) await this.reload(id);
   }
 
   async forgetIdle(inUse: ReadonlySet<BatchId>, olderThanMs = 60_000): Promise<void> {

@@ -1,5 +1,5 @@
 import { type BatchId, indexOf, isOmxError, type NotStartedReason, noOutput, noUsage, type Outcome, ordinalOf, type OutputFacts } from '@omx/core';
-import { type EndedEvent, readProcessTable, type RefusedEvent, type RunningEntry, type Shepherd, type ShepherdEvent, type StartRequest, treeRss } from '@omx/launch';
+import { type EndedEvent, readProcessTable, type RefusedEvent, type Shepherd, type ShepherdEvent, type StartRequest, treeRss } from '@omx/launch';
 import type { BatchStore, JobRows, JobStore } from '@omx/queue';
 import type { ResultsPool } from '@omx/worker-results';
 import type { Logger } from 'pino';
@@ -76,37 +76,24 @@ export class Executor {
   async adopt(rescuer: Rescuer, node: string): Promise<void> {
     const { shepherd, attempts } = this.#options;
     const known = new Set<string>();
+    const take = (attempt: Attempt): void => {
+      known.add(`${attempt.batch} ${attempt.ordinal} ${attempt.number}`);
+      attempts.add(attempt);
+    };
     for (const entry of shepherd.hello.running) {
       const attempt = await this.#recognise(entry.key);
-      if (attempt === undefined) {
-        shepherd.end(entry.key, 'fenced', 0);
-        continue;
-      }
-      known.add(`${attempt.batch} ${attempt.ordinal} ${attempt.number}`);
-      attempts.add(adopted(attempt, entry));
+      if (attempt === undefined) shepherd.end(entry.key, 'fenced', 0);
+      else take({ ...attempt, pid: entry.pid, startedAt: entry.startedAt, paused: entry.paused });
     }
-    // Ends that were not reported are offered again as soon as somebody listens.
-    let replayed: ShepherdEvent[] = [];
-    shepherd.onEvent((events) => {
-      replayed = [...replayed, ...events];
-    });
-    await new Promise((resolve) => setImmediate(resolve));
-    const early = replayed;
-    for (const event of early) {
-      if (attempts.get(event.key) !== undefined) continue;
-      const attempt = await this.#recognise(event.key);
-      if (attempt === undefined) {
-        shepherd.acknowledge([event.key], { removeOutput: true });
-        continue;
-      }
-      known.add(`${attempt.batch} ${attempt.ordinal} ${attempt.number}`);
-      attempts.add({ ...attempt, phase: 'running' });
+    for (const key of shepherd.hello.unreported) {
+      const attempt = await this.#recognise(key);
+      if (attempt !== undefined) take(attempt);
     }
     shepherd.onEvent((events) => this.#handle(events));
-    this.#handle(replayed);
     await rescuer.freeJobsOf(node, (batch, ordinal, attempt) => known.has(`${batch} ${ordinal} ${attempt}`), `node ${node} was started again without them`);
     for (const attempt of attempts.all()) {
-      if (attempt.snapshot.job.status === 'leased' && attempt.phase === 'running' && attempt.startedAt !== undefined) this.#reportStart(attempt, attempt.startedAt);
+      if (attempt.snapshot.job.status === 'leased' && attempt.phase === 'running' && attempt.startedAt !== undefined)
+        this.#reportStart(attempt, attempt.startedAt);
     }
   }
 
@@ -161,7 +148,7 @@ export class Executor {
   async giveUp(): Promise<void> {
     const { attempts, shepherd, cache } = this.#options;
     this.#leaving = true;
-    for (const attempt of this.#ready.splice(0)) this.#reporter.report({ attempt, event: { type: 'give-back' } });
+    for (const attempt of this.#ready.splice(0)) this.#reporter.report({ attempt, event: { type: 'give-back' }, offerAt: -1 });
     for (const attempt of attempts.all()) {
       if (attempt.phase === 'ready' || attempt.phase === 'ending') continue;
       const limits = (await cache.get(attempt.batch))?.specOf(attempt.ordinal).limits;
@@ -252,18 +239,18 @@ export class Executor {
   #giveBack(attempt: Attempt, delayMs: number): void {
     const at = Date.now();
     this.#options.attempts.move(attempt, 'ending');
-    this.#options.batches
-      .offer(attempt.batch, [{ spans: [{ first: attempt.ordinal, last: attempt.ordinal }], at: delayMs === 0 ? -1 : at + delayMs }])
-      .then(() => this.#reporter.report({ attempt, event: { type: 'requeue', attempt: attempt.number, at } }))
-      .catch((error: unknown) => this.#options.log.error({ err: error }, 'a job could not be given back'));
+    this.#reporter.report({
+      attempt,
+      event: { type: 'requeue', attempt: attempt.number, at },
+      offerAt: delayMs === 0 ? -1 : at + delayMs,
+    });
   }
 
   #ended(attempt: Attempt, event: EndedEvent): void {
     attempt.startedAt ??= event.startedAt;
     if (event.lost === true) {
       this.#options.attempts.move(attempt, 'ending');
-      this.#reporter.report({ attempt, event: { type: 'lose', attempt: attempt.number, at: event.endedAt } });
-      this.#offerAgain(attempt);
+      this.#reporter.report({ attempt, event: { type: 'lose', attempt: attempt.number, at: event.endedAt }, offerAt: 0 });
       return;
     }
     if (event.reason === 'requeue') {
@@ -272,13 +259,6 @@ export class Executor {
     }
     this.meanMs = (this.meanMs ?? event.endedAt - event.startedAt) * 0.8 + (event.endedAt - event.startedAt) * 0.2;
     this.#end(attempt, outcomeOfEnd(event, attempt.cancelledBy, attempt.launcher), event);
-  }
-
-  /** A lost attempt's job is queued again by the same write; this puts it on its way. */
-  #offerAgain(attempt: Attempt): void {
-    this.#options.batches
-      .offer(attempt.batch, [{ spans: [{ first: attempt.ordinal, last: attempt.ordinal }], at: Date.now() + 50 }])
-      .catch((error: unknown) => this.#options.log.error({ err: error }, 'a lost job could not be offered again'));
   }
 
   #end(attempt: Attempt, outcome: Outcome, event?: EndedEvent): void {
@@ -316,7 +296,7 @@ export class Executor {
     const { attempt, event } = report;
     if (event.type === 'start' || event.type === 'pause' || event.type === 'resume') return;
     const kept = accepted && event.type === 'end' && event.output.place === 'node';
-    if (event.type !== 'give-back') this.#options.shepherd.acknowledge([attempt.key], { removeOutput: !kept });
+    this.#options.shepherd.acknowledge([attempt.key], { removeOutput: !kept });
     this.#options.attempts.remove(attempt);
     if (report.retryAt !== undefined) this.#wakeAt(report.retryAt);
     this.onRoom();
@@ -352,10 +332,6 @@ export class Executor {
       ...(limits.memBytes === undefined ? {} : { memBytes: limits.memBytes }),
     };
   }
-}
-
-function adopted(attempt: Attempt, entry: RunningEntry): Attempt {
-  return { ...attempt, phase: 'running', pid: entry.pid, startedAt: entry.startedAt, paused: entry.paused };
 }
 
 function outputFacts(event: EndedEvent | undefined): OutputFacts {

@@ -36,14 +36,13 @@ export class FollowUps {
 
   /** Hands the batch's waiting chunks to the queue, unless it is held as a whole. */
   async dispatch(id: BatchId): Promise<void> {
-    const { batches, delivery } = this.#options;
+    const { batches, cache, delivery } = this.#options;
+    const batch = (await cache.get(id))?.batch;
+    if (batch === undefined) return;
     if ((await batches.redis.llen(batchKeys(id).outbox)) === 0) {
-      const batch = await batches.find(id);
-      if (batch !== undefined && batch.spec.after.length > 0 && batch.untouched === 'held') await this.#checkWaiting();
+      if (batch.spec.after.length > 0 && batch.untouched === 'held') await this.#checkWaiting();
       return;
     }
-    const batch = await batches.find(id);
-    if (batch === undefined) return;
     await delivery.dispatch(id, placementClass(batch.spec), batch.spec.priority);
   }
 

@@ -10,6 +10,8 @@ export interface Report {
   readonly event: JobEvent;
   /** After the end: the job is queued again, not before this time. */
   readonly retryAt?: number;
+  /** The job goes back to the queue with this report, to be handed out from this time on (-1: before others). */
+  readonly offerAt?: number;
   readonly output?: PackedOutput;
   readonly rows?: JobRows;
 }
@@ -88,11 +90,12 @@ export class Reporter {
         else changes.set(report, change);
       }
       const written = [...changes.keys()];
-      const retries = written.filter((report) => report.retryAt !== undefined);
       const result = await this.#jobs.write(runtime.batch, [...changes.values()], {
         outputs: written.flatMap((report) => report.output ?? []),
         rows: written.flatMap((report) => report.rows ?? []),
-        offers: retries.map((report) => ({ spans: [{ first: report.attempt.ordinal, last: report.attempt.ordinal }], at: report.retryAt ?? 0 })),
+        offers: written.flatMap(({ attempt, retryAt, offerAt = retryAt }) =>
+          offerAt === undefined ? [] : [{ spans: [{ first: attempt.ordinal, last: attempt.ordinal }], at: offerAt }],
+        ),
       });
       const conflicts = new Map(result.conflicts.map((snapshot) => [snapshot.ordinal, snapshot]));
       open = [];

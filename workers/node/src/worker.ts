@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { type BatchId, ExitCode, type NodeRole, type NodeState, OmxError } from '@omx/core';
+import { type BatchId, ExitCode, isOmxError, type NodeRole, type NodeState, OmxError } from '@omx/core';
 import { detectLaunchers, readCpuFacts, Shepherd } from '@omx/launch';
 import { BatchStore, describeAddress, globalKeys, JobStore, NodeStore, openConnection, type QueueAddress, type Redis, requireSafeServer, serveRequests } from '@omx/queue';
 import { Delivery } from '@omx/queue/delivery';
@@ -100,7 +100,7 @@ export class NodeWorker {
     await executor.adopt(rescuer, name);
     const reader = new OutputReader(nodeDir, cache, this.#attempts);
     await serveRequests(this.#subscriber, this.#redis, name, async (request) => reader.answer(request), (error) => this.#failed(error));
-    await this.#listen(wishes, takeLoop, followUps);
+    await this.#listen({ wishes, takeLoop, followUps, cache });
     shepherd.onClose((error) => this.#shepherdGone(error));
     if (this.#options.role !== 'home') takeLoop.start();
     this.#every(beatMs, async () => this.#beat(heartbeat, identity));
@@ -145,12 +145,15 @@ export class NodeWorker {
     });
   }
 
-  async #listen(wishes: Wishes, takeLoop: TakeLoop, followUps: FollowUps): Promise<void> {
+  async #listen(parts: { wishes: Wishes; takeLoop: TakeLoop; followUps: FollowUps; cache: BatchCache }): Promise<void> {
+    const { wishes, takeLoop, followUps, cache } = parts;
     this.#subscriber.on('message', (channel: string, text: string) => {
       if (channel !== globalKeys.wake) return;
       const [batch = '', graceMs] = text.split(' ');
-      followUps
-        .dispatch(batch as BatchId)
+      // What a rerun changed must be known before its jobs are started.
+      cache
+        .reloadIfKnown(batch as BatchId)
+        .then(async () => followUps.dispatch(batch as BatchId))
         .then(() => takeLoop.wake())
         .catch((error: unknown) => this.#failed(error));
       wishes.check(batch as BatchId, graceMs === undefined ? undefined : Number(graceMs)).catch((error: unknown) => this.#failed(error));
@@ -178,11 +181,25 @@ export class NodeWorker {
   /** Without its shepherd the node cannot run anything; a new worker starts a new one and finds out what was lost. */
   #shepherdGone(error: Error | undefined): void {
     if (this.#parts === undefined) return;
+    if (isOmxError(error) && error.code === 'SHEPHERD_REPLACED') {
+      this.#options.log.error({ node: this.#options.name }, 'another worker has taken over this node: leaving it to that one');
+      this.#abandon();
+      return;
+    }
     this.#options.log.error({ err: error }, 'the shepherd is gone: starting again');
     this.#restart().catch((failure: unknown) => {
       this.#failed(failure);
       this.#stopped?.();
     });
+  }
+
+  /** Somebody else is this node now; nothing of it may be touched any more. */
+  #abandon(): void {
+    this.#parts = undefined;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#redis.disconnect();
+    this.#subscriber.disconnect();
+    this.#stopped?.();
   }
 
   async #restart(): Promise<void> {

@@ -21,7 +21,7 @@ export type CloseListener = (error?: Error) => void;
  * defines its environments again.
  */
 export class Shepherd {
-  readonly hello: { readonly running: RunningEntry[] };
+  readonly hello: { readonly running: RunningEntry[]; readonly unreported: string[] };
   readonly pid: number;
   readonly #socket: Socket;
   readonly #frames: FrameReader;
@@ -41,7 +41,7 @@ export class Shepherd {
   }
 
   private constructor({ socket, hello, frames }: Connection) {
-    this.hello = { running: hello.running };
+    this.hello = { running: hello.running, unreported: hello.unreported };
     this.pid = hello.pid;
     this.#socket = socket;
     this.#frames = frames;

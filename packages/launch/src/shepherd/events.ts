@@ -19,6 +19,8 @@ export interface Hello {
   readonly version: number;
   readonly pid: number;
   readonly running: RunningEntry[];
+  /** Jobs whose end or refusal nobody has acknowledged; those events follow. */
+  readonly unreported: string[];
 }
 
 export function readHello(frame: FrameReader): Hello {
@@ -30,7 +32,8 @@ export function readHello(frame: FrameReader): Hello {
     startedAt: frame.f64(),
     paused: frame.u8() !== 0,
   }));
-  return { version, pid, running };
+  const unreported = Array.from({ length: frame.u32() }, () => frame.text());
+  return { version, pid, running, unreported };
 }
 
 export function readStarted(frame: FrameReader): StartedEvent {

@@ -1,0 +1,102 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+
+import { type NodeRole, nodeRoles, OmxError, usageError } from '@omx/core';
+import { ensureServer, homeAt, pidFileHolder } from '@omx/queue/embedded';
+import { NodeWorker } from '@omx/worker-node';
+import { pino } from 'pino';
+
+import { loadConfig } from '../config.ts';
+import type { Io } from '../io.ts';
+import { checkNodeName, defaultNodeName, workerPidFile } from '../session.ts';
+import { version } from '../version.ts';
+
+interface WorkerCommandOptions {
+  readonly redis?: string;
+  readonly name?: string;
+  readonly slots: string;
+  readonly role: string;
+  readonly label?: readonly string[];
+}
+
+/**
+ * Be a node until told to leave: SIGTERM or Ctrl-C gives the jobs back to the queue and ends; SIGUSR2 leaves them
+ * running for the next worker of this name to adopt (an upgrade).
+ */
+export async function worker(io: Io, options: WorkerCommandOptions): Promise<number> {
+  const name = checkNodeName(options.name ?? defaultNodeName());
+  const slots = parseSlots(options.slots);
+  const role = parseRole(options.role);
+  const labels = parseLabels(options.label ?? []);
+  const config = loadConfig(io, options);
+  const home = homeAt(config.home.value, io.env);
+  const url = config.redis.value;
+  if (url === undefined) await ensureServer(home, io.env);
+  const pidFile = workerPidFile(home, name);
+  const other = pidFileHolder(pidFile, (line) => / worker /.test(line));
+  if (other !== undefined && other !== process.pid) {
+    throw new OmxError(`cannot be '${name}': the worker with process id ${other} is it already`, {
+      code: 'NODE_NAME_TAKEN',
+      hint: 'choose another name with --name, or end that one first',
+    });
+  }
+  mkdirSync(home.nodeDir(name), { recursive: true, mode: 0o700 });
+  writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  const node = new NodeWorker({
+    address: url === undefined ? { socket: home.redisSocket } : { url },
+    name,
+    nodeDir: home.nodeDir(name),
+    shepherdSocket: home.nodeSocket(name),
+    slots,
+    role,
+    labels,
+    version: version(),
+    log: pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }),
+  });
+  let leaving = false;
+  const leave = (keepJobs: boolean) => (): void => {
+    if (leaving) return;
+    leaving = true;
+    node.stop({ keepJobs }).catch((error: unknown) => {
+      io.stderr.write(`${String(error)}\n`);
+      process.exitCode = 1;
+    });
+  };
+  process.on('SIGTERM', leave(false));
+  process.on('SIGUSR2', leave(true));
+  process.on('SIGHUP', () => {});
+  io.onInterrupt(leave(false));
+  try {
+    await node.start();
+    await node.stopped;
+  } catch (error) {
+    // What is half open would keep the process.
+    await node.stop();
+    throw error;
+  } finally {
+    rmSync(pidFile, { force: true });
+  }
+  return 0;
+}
+
+function parseSlots(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  const slots = Number(text);
+  if (!Number.isInteger(slots) || slots < 1 || slots > 10_000) throw usageError(`--slots: '${text}' is not auto or a number from 1 to 10000`);
+  return slots;
+}
+
+function parseRole(text: string): NodeRole {
+  const role = nodeRoles.find((known) => known === text);
+  if (role === undefined) throw usageError(`--role: there is no role '${text}'`, `roles are ${nodeRoles.join(', ')}`);
+  return role;
+}
+
+function parseLabels(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const match = /^([^=\s]+)=(.*)$/.exec(text);
+      if (match === null) throw usageError(`--label: '${text}' is not KEY=VALUE`);
+      return [match[1], match[2]];
+    }),
+  ) as Record<string, string>;
+}
