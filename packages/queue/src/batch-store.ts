@@ -42,6 +42,15 @@ export interface NewBatch {
   readonly note?: string;
 }
 
+/** There are chunks to be had · a user asked something of running jobs · the batch's record has changed. */
+export type WakeReason = 'chunks' | 'wish' | 'change';
+
+/** A message of the wake channel: the reason, the batch, and for a wish the grace it comes with. */
+export function parseWake(message: string): { readonly reason: string; readonly batch: BatchId; readonly graceMs: number | undefined } {
+  const [reason = '', batch = '', graceMs] = message.split(' ');
+  return { reason, batch: batch as BatchId, graceMs: graceMs === undefined ? undefined : Number(graceMs) };
+}
+
 /** Batches as records: made whole by one script, read back, and changed only where noted. */
 export class BatchStore {
   readonly redis: Redis;
@@ -194,9 +203,9 @@ export class BatchStore {
     await this.redis.pipeline().zadd(globalKeys.pending, Date.now(), id).sadd(globalKeys.active, id).exec();
   }
 
-  /** Wakes the workers: there may be chunks, or wishes, of this batch. */
-  async wake(id: BatchId): Promise<void> {
-    await this.redis.publish(globalKeys.wake, id);
+  /** Wakes the workers (`WakeReason` says what for). A lost message costs the seconds until their next look. */
+  async wake(id: BatchId, reason: WakeReason = 'chunks', graceMs?: number): Promise<void> {
+    await this.redis.publish(globalKeys.wake, [reason, id, ...(graceMs === undefined ? [] : [graceMs])].join(' '));
   }
 
   /** Holds, releases or cancels every job nobody has touched yet, however many, in one step. */
@@ -207,6 +216,7 @@ export class BatchStore {
 
   async addRevision(batch: Batch, revision: Revision): Promise<void> {
     await this.redis.hset(batchKeys(batch.id).meta, 'revisions', JSON.stringify([...batch.revisions, revision]));
+    await this.wake(batch.id, 'change');
   }
 
   /** Names of the nodes by their number in the batch's records. */

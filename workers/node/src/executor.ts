@@ -30,6 +30,8 @@ interface ExecutorOptions {
 
 /** More unreported ends than this, and nothing new is taken until they are written: bounds memory while Redis is slow. */
 const mostUnreported = 2000;
+/** A start is recorded when the job has run for so long. */
+const startReportMs = 30;
 /** A node short of processes, files or disk waits so long before it takes work again. */
 const shortageMs = 1000;
 
@@ -39,6 +41,7 @@ export class Executor {
   readonly #starter: Starter;
   readonly #reporter: Reporter;
   #ready: Attempt[] = [];
+  readonly #startedLately: Attempt[] = [];
   #starting: Promise<void> | undefined;
   #leaving = false;
   /** Mean real time of the jobs that ended here lately, milliseconds. */
@@ -211,12 +214,23 @@ export class Executor {
         this.#options.attempts.move(attempt, 'running');
         attempt.pid = event.pid;
         attempt.startedAt = event.startedAt;
-        this.#reportStart(attempt, event.startedAt);
+        this.#reportStartSoon(attempt);
         if (attempt.cancelledBy !== undefined) this.cancel(attempt, undefined);
       } else if (event.type === 'refused') this.#refused(attempt, event);
       else this.#ended(attempt, event);
     }
     this.#startReady();
+  }
+
+  /** Jobs that end at once are never recorded as running: one write less for each. */
+  #reportStartSoon(attempt: Attempt): void {
+    this.#startedLately.push(attempt);
+    if (this.#startedLately.length > 1) return;
+    setTimeout(() => {
+      for (const started of this.#startedLately.splice(0)) {
+        if (started.phase === 'running' && started.startedAt !== undefined) this.#reportStart(started, started.startedAt);
+      }
+    }, startReportMs);
   }
 
   #reportStart(attempt: Attempt, at: number): void {

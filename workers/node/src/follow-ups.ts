@@ -62,7 +62,7 @@ export class FollowUps {
     if (result.outboxLength > 0) {
       await this.dispatch(id);
       // Whoever has room looks, this node included.
-      await batches.wake(id);
+      await batches.wake(id, 'chunks');
     }
     const batch = (await cache.get(id))?.batch;
     if (batch === undefined) return;

@@ -24,6 +24,8 @@ export interface ReporterEvents {
 }
 
 const reportsPerWrite = 500;
+/** Shortest time between two writes. */
+const gatherMs = 5;
 
 /**
  * Writes what happened to attempts, in groups: while one write of a batch is under way, what comes in meanwhile waits
@@ -37,6 +39,7 @@ export class Reporter {
   readonly #events: ReporterEvents;
   readonly #pending = new Map<BatchId, Report[]>();
   readonly #flushing = new Map<BatchId, Promise<void>>();
+  #lastWrite = 0;
 
   constructor(options: { batches: BatchStore; jobs: JobStore; cache: BatchCache; events: ReporterEvents }) {
     this.#batches = options.batches;
@@ -64,15 +67,21 @@ export class Reporter {
   }
 
   async #flush(batch: BatchId): Promise<void> {
-    // One turn of the event loop, so that reports that come together go together.
-    await new Promise((resolve) => setImmediate(resolve));
     for (;;) {
+      await this.#gather();
       const pending = this.#pending.get(batch);
       if (pending === undefined || pending.length === 0) break;
       this.#pending.set(batch, pending.slice(reportsPerWrite));
       await this.#write(batch, mergeStarts(pending.slice(0, reportsPerWrite)));
     }
     this.#pending.delete(batch);
+  }
+
+  /** A report after a quiet moment goes at once; in a stream of them a few milliseconds make groups. */
+  async #gather(): Promise<void> {
+    const sinceLast = performance.now() - this.#lastWrite;
+    await new Promise((resolve) => (sinceLast > gatherMs ? setImmediate(resolve) : setTimeout(resolve, gatherMs - sinceLast)));
+    this.#lastWrite = performance.now();
   }
 
   async #write(id: BatchId, reports: readonly Report[]): Promise<void> {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { type BatchId, ExitCode, isOmxError, type NodeRole, type NodeState, OmxError } from '@omx/core';
+import { ExitCode, isOmxError, type NodeRole, type NodeState, OmxError } from '@omx/core';
 import { detectLaunchers, readCpuFacts, Shepherd } from '@omx/launch';
-import { BatchStore, describeAddress, globalKeys, JobStore, NodeStore, openConnection, type QueueAddress, type Redis, requireSafeServer, serveRequests } from '@omx/queue';
+import { BatchStore, describeAddress, globalKeys, JobStore, NodeStore, openConnection, parseWake, type QueueAddress, type Redis, requireSafeServer, serveRequests } from '@omx/queue';
 import { Delivery } from '@omx/queue/delivery';
 import { ResultsPool } from '@omx/worker-results';
 import type { Logger } from 'pino';
@@ -36,6 +36,7 @@ export interface WorkerOptions {
 
 const beatMs = 2000;
 const sweepMs = 2000;
+const homeLookMs = 5000;
 
 /**
  * The worker of one node. It takes chunks from the queue when it has room, has the shepherd start their jobs, and
@@ -105,6 +106,7 @@ export class NodeWorker {
     if (this.#options.role !== 'home') takeLoop.start();
     this.#every(beatMs, async () => this.#beat(heartbeat, identity));
     this.#every(sweepMs, async () => this.#sweep({ followUps, rescuer, wishes, executor, cache }));
+    this.#every(homeLookMs, async () => this.#leaveWithoutHome());
     await followUps.sweep();
     takeLoop.wake();
     log.info({ node: name, slots, pid: process.pid }, 'node is up');
@@ -149,14 +151,16 @@ export class NodeWorker {
     const { wishes, takeLoop, followUps, cache } = parts;
     this.#subscriber.on('message', (channel: string, text: string) => {
       if (channel !== globalKeys.wake) return;
-      const [batch = '', graceMs] = text.split(' ');
-      // What a rerun changed must be known before its jobs are started.
-      cache
-        .reloadIfKnown(batch as BatchId)
-        .then(async () => followUps.dispatch(batch as BatchId))
-        .then(() => takeLoop.wake())
-        .catch((error: unknown) => this.#failed(error));
-      wishes.check(batch as BatchId, graceMs === undefined ? undefined : Number(graceMs)).catch((error: unknown) => this.#failed(error));
+      const { reason, batch, graceMs } = parseWake(text);
+      const work = {
+        chunks: async () => {
+          await followUps.dispatch(batch);
+          takeLoop.wake();
+        },
+        change: async () => cache.reloadIfKnown(batch),
+        wish: async () => wishes.check(batch, graceMs),
+      }[reason];
+      work?.().catch((error: unknown) => this.#failed(error));
     });
     this.#subscriber.on('ready', () => takeLoop.wake());
     await this.#subscriber.subscribe(globalKeys.wake);
@@ -176,6 +180,14 @@ export class NodeWorker {
     parts.executor.enforceMemory();
     const inUse = new Set([...this.#attempts.all()].map((attempt) => attempt.batch));
     await parts.cache.forgetIdle(inUse);
+  }
+
+  /** Somebody has removed the node's folder: nothing it does could be adopted or reported any more. */
+  async #leaveWithoutHome(): Promise<void> {
+    if (existsSync(this.#options.nodeDir)) return;
+    this.#options.log.error({ folder: this.#options.nodeDir }, 'the folder of this node is gone: leaving');
+    await this.#parts?.shepherd.quit({ force: true }).catch(() => undefined);
+    this.#abandon();
   }
 
   /** Without its shepherd the node cannot run anything; a new worker starts a new one and finds out what was lost. */

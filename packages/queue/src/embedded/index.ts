@@ -2,4 +2,5 @@
 export * from './binary.ts';
 export * from './daemon.ts';
 export * from './home.ts';
+export * from './lock.ts';
 export * from './server.ts';

@@ -30,9 +30,10 @@ local conflicts, parked, delta, failedDelta = {}, {}, {}, {}
 local user, sys, firstStart = 0, 0, nil
 local pack, packId = ARGV[4], nil
 
-local function count(class) return tonumber(redis.call('HGET', sums, class) or '0') end
-local active = 0
-if throttle > 0 then active = count('3') + count('4') + count('5') + count('6') end
+local counts = redis.call('HMGET', sums, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)
+for class = 1, 14 do counts[class] = tonumber(counts[class] or '0') end
+local active = counts[3] + counts[4] + counts[5] + counts[6]
+local there = {}
 local function isActive(class) return class >= 3 and class <= 6 end
 local function isFailure(class) return class >= FIRST_ENDED + 1 and class ~= 12 end
 
@@ -54,10 +55,11 @@ while at < n do
   elseif flags >= 4 and throttle > 0 and active >= throttle then
     parked[#parked + 1] = ordinal
   else
-    if redis.call('EXISTS', key) == 0 then
+    if not there[block] and redis.call('EXISTS', key) == 0 then
       local size = math.min(BLOCK, total - block * BLOCK)
       redis.call('SET', key, string.rep('\\0', size * RECORD))
     end
+    there[block] = true
     if flags % 2 == 1 and pack ~= '' then
       if not packId then packId = redis.call('RPUSH', tag .. ':packs', pack) end
       local id = struct.pack('<I4', packId)
@@ -65,8 +67,12 @@ while at < n do
     end
     redis.call('SETRANGE', key, offset, new)
     local from, to = string.byte(old), string.byte(new)
-    delta[from] = (delta[from] or 0) - 1
+    if from > 0 then
+      delta[from] = (delta[from] or 0) - 1
+      counts[from] = counts[from] - 1
+    end
     delta[to] = (delta[to] or 0) + 1
+    counts[to] = counts[to] + 1
     if isActive(from) and not isActive(to) then active = active - 1 end
     if isActive(to) and not isActive(from) then active = active + 1 end
     local f = (isFailure(to) and 1 or 0) - (isFailure(from) and 1 or 0)
@@ -88,7 +94,7 @@ while at < n do
   end
 end
 
-for class, by in pairs(delta) do if class ~= 0 and by ~= 0 then redis.call('HINCRBY', sums, class, by) end end
+for class, by in pairs(delta) do if by ~= 0 then redis.call('HINCRBY', sums, class, by) end end
 for block, by in pairs(failedDelta) do
   if redis.call('HINCRBY', tag .. ':failed', block, by) <= 0 then redis.call('HDEL', tag .. ':failed', block) end
 end
@@ -101,7 +107,7 @@ end
 if ARGV[5] ~= '' then redis.call('RPUSH', tag .. ':rows', ARGV[5]) end
 for _, ordinal in ipairs(parked) do redis.call('RPUSH', tag .. ':parked', ordinal) end
 if throttle > 0 then
-  while active + 0 < throttle do
+  while active < throttle do
     local ordinal = redis.call('LPOP', tag .. ':parked')
     if not ordinal then break end
     redis.call('RPUSH', tag .. ':outbox', redis.call('HINCRBY', sums, 'seq', 1) .. '|0|' .. ordinal)
@@ -115,7 +121,7 @@ end
 
 local ended, failed, touched = 0, 0, 0
 for class = 1, 14 do
-  local c = count(tostring(class))
+  local c = counts[class]
   touched = touched + c
   if class >= FIRST_ENDED then ended = ended + c end
   if isFailure(class) then failed = failed + c end
