@@ -36,7 +36,8 @@ export function reviseSpec(spec: BatchSpec, revisions: readonly Revision[], ordi
   for (const revision of revisions) {
     if (!spansInclude(spansOfRevision(revision), ordinal)) continue;
     revised = { ...revised, limits: { ...revised.limits, ...revision.limits } };
-    if (revision.args !== undefined) revised = { ...revised, command: [...revised.command.slice(0, 1), ...revision.args] };
+    if (revision.args !== undefined)
+      revised = { ...revised, command: [...revised.command.slice(0, 1), ...revision.args] };
   }
   return revised;
 }

@@ -32,7 +32,12 @@ export type JobStatus =
   | { readonly status: 'held' }
   | ({ readonly status: 'leased' } & Held)
   | ({ readonly status: 'running' | 'paused' | 'frozen' } & Held & Started)
-  | ({ readonly status: 'ended'; readonly outcome: Outcome; readonly endedAt: number; readonly output: OutputFacts } & Partial<Held> &
+  | ({
+      readonly status: 'ended';
+      readonly outcome: Outcome;
+      readonly endedAt: number;
+      readonly output: OutputFacts;
+    } & Partial<Held> &
       Partial<Started> & { readonly usage: Usage });
 
 /** A node holds the job. The number is the node's place in the batch's node table. */
@@ -65,7 +70,17 @@ export function freshJob(status: 'queued' | 'held', queuedAt: number): Job {
 }
 
 /** States as users see and select them (`--state`): the outcome once a job has ended. */
-export const jobStateNames = ['held', 'queued', 'running', 'paused', 'frozen', 'succeeded', 'failed', 'cancelled', 'lost'] as const;
+export const jobStateNames = [
+  'held',
+  'queued',
+  'running',
+  'paused',
+  'frozen',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'lost',
+] as const;
 export type JobStateName = (typeof jobStateNames)[number];
 
 /** The user's name for a job's state. A job that is leased but not started still counts as queued. */

@@ -18,7 +18,8 @@ export function formatSpans(spans: readonly Span[]): string {
 export function parseSpans(text: string): Span[] {
   return text.split(',').map((part) => {
     const match = /^(\d{1,15})(?:-(\d{1,15}))?$/.exec(part.trim());
-    if (match === null) throw usageError(`'${part}' is not a number or a range of numbers`, 'write 3 or 3-9, joined by commas');
+    if (match === null)
+      throw usageError(`'${part}' is not a number or a range of numbers`, 'write 3 or 3-9, joined by commas');
     const first = Number(match[1]);
     return { first, last: match[2] === undefined ? first : Number(match[2]) };
   });

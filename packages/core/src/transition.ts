@@ -105,7 +105,9 @@ function isHeldByNode(job: Job): boolean {
 
 function end(job: Job, event: Extract<JobEvent, { type: 'end' }>): Job | IllegalTransition {
   if (!isHeldByNode(job) || event.attempt !== job.attempt || !('node' in job)) return refuse(job, event);
-  const started = event.started ?? ('startedAt' in job && job.startedAt !== undefined ? { at: job.startedAt, launcher: job.launcher } : undefined);
+  const started =
+    event.started ??
+    ('startedAt' in job && job.startedAt !== undefined ? { at: job.startedAt, launcher: job.launcher } : undefined);
   return {
     ...history(job),
     wish: 'none',
@@ -140,7 +142,15 @@ function lose(job: Job, event: Extract<JobEvent, { type: 'lose' }>): Job | Illeg
 }
 
 function cancelled(job: Job, by: CancelledBy, at: number): Job {
-  return { ...history(job), wish: 'none', status: 'ended', outcome: { kind: 'cancelled', by }, endedAt: at, usage: noUsage, output: noOutput };
+  return {
+    ...history(job),
+    wish: 'none',
+    status: 'ended',
+    outcome: { kind: 'cancelled', by },
+    endedAt: at,
+    usage: noUsage,
+    output: noOutput,
+  };
 }
 
 function history(job: Job): Pick<Job, 'attempt' | 'retries' | 'crashes' | 'moves' | 'wish' | 'queuedAt'> {
@@ -150,5 +160,8 @@ function history(job: Job): Pick<Job, 'attempt' | 'retries' | 'crashes' | 'moves
 
 function refuse(job: Job, event: JobEvent): IllegalTransition {
   const attempt = 'attempt' in event && event.attempt !== job.attempt ? ` of attempt ${event.attempt}` : '';
-  return { illegal: true, why: `'${event.type}'${attempt} does not apply to a job that is ${job.status} in attempt ${job.attempt}` };
+  return {
+    illegal: true,
+    why: `'${event.type}'${attempt} does not apply to a job that is ${job.status} in attempt ${job.attempt}`,
+  };
 }

@@ -4,15 +4,19 @@ import { expect, test } from 'vitest';
 import { bufferOf, bytesFromBuffer, bytesOf, isUtf8, jsonOf, textOf } from '../src/bytestring.ts';
 
 test('any bytes survive', () => {
-  fc.assert(fc.property(fc.uint8Array(), (bytes) => {
-    expect(new Uint8Array(bufferOf(bytesFromBuffer(bytes)))).toEqual(bytes);
-  }));
+  fc.assert(
+    fc.property(fc.uint8Array(), (bytes) => {
+      expect(new Uint8Array(bufferOf(bytesFromBuffer(bytes)))).toEqual(bytes);
+    }),
+  );
 });
 
 test('text is its UTF-8 bytes', () => {
-  fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => {
-    expect(textOf(bytesOf(text))).toBe(text);
-  }));
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      expect(textOf(bytesOf(text))).toBe(text);
+    }),
+  );
   expect(bytesOf('é')).toBe('\u00c3\u00a9');
 });
 

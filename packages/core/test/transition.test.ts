@@ -14,8 +14,24 @@ const jobs = {
   running: { ...base, ...started, status: 'running' },
   paused: { ...base, ...started, status: 'paused' },
   frozen: { ...base, ...started, status: 'frozen' },
-  succeeded: { ...base, ...started, status: 'ended', outcome: { kind: 'succeeded' }, endedAt: 3000, usage: noUsage, output: noOutput },
-  failed: { ...base, ...started, status: 'ended', outcome: { kind: 'exited', code: 3 }, endedAt: 3000, usage: noUsage, output: noOutput },
+  succeeded: {
+    ...base,
+    ...started,
+    status: 'ended',
+    outcome: { kind: 'succeeded' },
+    endedAt: 3000,
+    usage: noUsage,
+    output: noOutput,
+  },
+  failed: {
+    ...base,
+    ...started,
+    status: 'ended',
+    outcome: { kind: 'exited', code: 3 },
+    endedAt: 3000,
+    usage: noUsage,
+    output: noOutput,
+  },
 } satisfies Record<string, Job>;
 
 const events = {
@@ -84,7 +100,10 @@ test('node deaths use up the crash limit and no retries; then the job is lost', 
 
 test.each(['give-back', 'requeue', 'lose'] as const)('a job its user cancelled does not come back by %s', (type) => {
   const asked = applyEvent(jobs.leased, events.wish) as Job;
-  expect(applyEvent(asked, events[type])).toMatchObject({ status: 'ended', outcome: { kind: 'cancelled', by: 'user' } });
+  expect(applyEvent(asked, events[type])).toMatchObject({
+    status: 'ended',
+    outcome: { kind: 'cancelled', by: 'user' },
+  });
 });
 
 test('a rerun starts retries and crashes anew and goes on counting attempts', () => {

@@ -29,7 +29,12 @@ import { batchKeys, globalKeys } from './keys.ts';
 import { Script } from './script.ts';
 import { changeUntouched, createBatch, nodeNumber, offerChunks } from './scripts/batch-scripts.ts';
 
-const scripts = { create: new Script(createBatch), offer: new Script(offerChunks), untouched: new Script(changeUntouched), node: new Script(nodeNumber) };
+const scripts = {
+  create: new Script(createBatch),
+  offer: new Script(offerChunks),
+  untouched: new Script(changeUntouched),
+  node: new Script(nodeNumber),
+};
 
 export interface NewBatch {
   readonly spec: BatchSpec;
@@ -46,7 +51,11 @@ export interface NewBatch {
 export type WakeReason = 'chunks' | 'wish' | 'change';
 
 /** A message of the wake channel: the reason, the batch, and for a wish the grace it comes with. */
-export function parseWake(message: string): { readonly reason: string; readonly batch: BatchId; readonly graceMs: number | undefined } {
+export function parseWake(message: string): {
+  readonly reason: string;
+  readonly batch: BatchId;
+  readonly graceMs: number | undefined;
+} {
   const [reason = '', batch = '', graceMs] = message.split(' ');
   return { reason, batch: batch as BatchId, graceMs: graceMs === undefined ? undefined : Number(graceMs) };
 }
@@ -72,7 +81,11 @@ export class BatchStore {
 
   async environment(digest: string): Promise<Bytes[]> {
     const stored = await this.redis.getBuffer(globalKeys.environment(digest));
-    if (stored === null) throw new OmxError(`the environment ${digest} of a batch is missing in the queue`, { code: 'QUEUE_DAMAGED', exitCode: ExitCode.unreachable });
+    if (stored === null)
+      throw new OmxError(`the environment ${digest} of a batch is missing in the queue`, {
+        code: 'QUEUE_DAMAGED',
+        exitCode: ExitCode.unreachable,
+      });
     return inflateRawSync(stored).toString('latin1').split('\0').slice(0, -1) as Bytes[];
   }
 
@@ -85,10 +98,16 @@ export class BatchStore {
       if (owner !== id) return { id: owner, existed: true };
     }
     // Announced before it is made: a crash in between leaves an id that leads nowhere, never a batch nobody looks at.
-    await this.redis.pipeline().sadd(globalKeys.active, id).zadd(globalKeys.pending, Date.now(), id).sadd(globalKeys.classes, placementClass(batch.spec)).exec();
+    await this.redis
+      .pipeline()
+      .sadd(globalKeys.active, id)
+      .zadd(globalKeys.pending, Date.now(), id)
+      .sadd(globalKeys.classes, placementClass(batch.spec))
+      .exec();
     const chunks = chunkOrder(batch.order, batch.total).map((spans, at) => `${at + 1}|0|${formatSpans(spans)}`);
     const items: Buffer[] = [];
-    for (let at = 0; at < (batch.items?.length ?? 0); at += itemsPerBlock) items.push(encodeItems(batch.items?.slice(at, at + itemsPerBlock) ?? []));
+    for (let at = 0; at < (batch.items?.length ?? 0); at += itemsPerBlock)
+      items.push(encodeItems(batch.items?.slice(at, at + itemsPerBlock) ?? []));
     await scripts.create.run(this.redis, batchKeys(id).tag, [
       JSON.stringify(batch.spec),
       batch.total,
@@ -125,7 +144,11 @@ export class BatchStore {
   async load(id: BatchId): Promise<Batch> {
     const batch = await this.find(id);
     if (batch === undefined) {
-      throw new OmxError(`there is no batch ${id}`, { code: 'NO_SUCH_BATCH', exitCode: ExitCode.notFound, hint: 'omx status lists the batches' });
+      throw new OmxError(`there is no batch ${id}`, {
+        code: 'NO_SUCH_BATCH',
+        exitCode: ExitCode.notFound,
+        hint: 'omx status lists the batches',
+      });
     }
     return batch;
   }
@@ -146,7 +169,12 @@ export class BatchStore {
 
   /** The batch as it is now, without reading again what never changes. */
   async refresh(batch: Batch): Promise<Batch> {
-    const [untouched, note, revisions] = await this.redis.hmget(batchKeys(batch.id).meta, 'untouched', 'note', 'revisions');
+    const [untouched, note, revisions] = await this.redis.hmget(
+      batchKeys(batch.id).meta,
+      'untouched',
+      'note',
+      'revisions',
+    );
     return {
       ...batch,
       untouched: untouchedStates.find((state) => state === untouched) ?? batch.untouched,
@@ -159,10 +187,11 @@ export class BatchStore {
   async newest(count: number): Promise<BatchId[]> {
     const last = Number((await this.redis.get(globalKeys.lastBatch)) ?? 0);
     const found: BatchId[] = [];
-    for (let number = last; number > 0 && found.length < count; ) {
+    for (let number = last; number > 0 && found.length < count;) {
       const ids = Array.from({ length: Math.min(number, 200) }, (_, at) => batchId(number - at));
       const replies = (await this.redis.pipeline(ids.map((id) => ['exists', batchKeys(id).meta])).exec()) ?? [];
-      for (const [at, reply] of replies.entries()) if (reply[1] === 1 && found.length < count) found.push(ids[at] as BatchId);
+      for (const [at, reply] of replies.entries())
+        if (reply[1] === 1 && found.length < count) found.push(ids[at] as BatchId);
       number -= ids.length;
     }
     return found;
@@ -188,11 +217,16 @@ export class BatchStore {
   }
 
   /** Puts jobs on their way to the workers (again). A chunk is an offer: only jobs still queued are taken from it. */
-  async offer(id: BatchId, chunks: readonly { readonly spans: readonly Span[]; readonly at?: number }[]): Promise<void> {
+  async offer(
+    id: BatchId,
+    chunks: readonly { readonly spans: readonly Span[]; readonly at?: number }[],
+  ): Promise<void> {
     if (chunks.length === 0) return;
     await this.announce(id);
     for (let from = 0; from < chunks.length; from += 1000) {
-      const texts = chunks.slice(from, from + 1000).map(({ spans, at }) => `${Math.round(at ?? 0)}|${formatSpans(spans)}`);
+      const texts = chunks
+        .slice(from, from + 1000)
+        .map(({ spans, at }) => `${Math.round(at ?? 0)}|${formatSpans(spans)}`);
       await scripts.offer.run(this.redis, batchKeys(id).tag, texts);
     }
     await this.wake(id);
@@ -209,8 +243,17 @@ export class BatchStore {
   }
 
   /** Holds, releases or cancels every job nobody has touched yet, however many, in one step. */
-  async changeUntouched(batch: Batch, to: Untouched, note: string): Promise<{ readonly changed: number; readonly finished: boolean } | undefined> {
-    const reply = (await scripts.untouched.run(this.redis, batchKeys(batch.id).tag, [batch.untouched, to, note, Date.now() - batch.submittedAt])) as number[];
+  async changeUntouched(
+    batch: Batch,
+    to: Untouched,
+    note: string,
+  ): Promise<{ readonly changed: number; readonly finished: boolean } | undefined> {
+    const reply = (await scripts.untouched.run(this.redis, batchKeys(batch.id).tag, [
+      batch.untouched,
+      to,
+      note,
+      Date.now() - batch.submittedAt,
+    ])) as number[];
     return reply[0] === -1 ? undefined : { changed: reply[0] ?? 0, finished: reply[1] === 1 };
   }
 
@@ -241,7 +284,10 @@ export class BatchStore {
   }
 }
 
-export function progressOf(batch: Pick<Batch, 'total' | 'submittedAt' | 'untouched'>, sums: Readonly<Record<string, string>>): BatchProgress {
+export function progressOf(
+  batch: Pick<Batch, 'total' | 'submittedAt' | 'untouched'>,
+  sums: Readonly<Record<string, string>>,
+): BatchProgress {
   const counts = zeroCounts();
   let touched = 0;
   for (const [at, recordClass] of recordClasses.entries()) {

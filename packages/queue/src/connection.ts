@@ -75,7 +75,9 @@ export function openConnection(address: QueueAddress, more: Settings = {}): Redi
         hint: 'write redis://host:6379, rediss://user:password@host:6379/0 or unix:///path/to/socket',
       });
     }
-    redis = address.url.startsWith('unix://') ? atPath(address.url.slice(7), settings) : new Redis(address.url, settings);
+    redis = address.url.startsWith('unix://')
+      ? atPath(address.url.slice(7), settings)
+      : new Redis(address.url, settings);
   }
   redis.on('ready', () => {
     everReady = true;
@@ -99,7 +101,11 @@ function unreachable(address: QueueAddress, cause: Error): OmxError {
     });
   }
   if (/NOPERM/.test(text)) {
-    return new OmxError(`cannot use the queue at ${where}: ${text}`, { code: 'REDIS_RIGHTS', exitCode: ExitCode.unreachable, cause });
+    return new OmxError(`cannot use the queue at ${where}: ${text}`, {
+      code: 'REDIS_RIGHTS',
+      exitCode: ExitCode.unreachable,
+      cause,
+    });
   }
   return new OmxError(`cannot reach the queue at ${where}: ${text}`, {
     code: 'REDIS_UNREACHABLE',

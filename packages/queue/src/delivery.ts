@@ -71,7 +71,9 @@ export class Delivery {
 
   /** The next chunk of the class, if there is one now. */
   async take(placementClass: string): Promise<Chunk | undefined> {
-    const job = (await this.#taker(placementClass).getNextJob(this.#token, { block: false })) as Job<ChunkData> | undefined;
+    const job = (await this.#taker(placementClass).getNextJob(this.#token, { block: false })) as
+      | Job<ChunkData>
+      | undefined;
     if (job === undefined) return undefined;
     return {
       batch: job.data.batch,

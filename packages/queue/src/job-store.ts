@@ -1,9 +1,27 @@
-import { applyEvent, type Batch, formatSpans, isIllegal, type Job, type JobEvent, type Span, spanSize, spansOf } from '@omx/core';
+import {
+  applyEvent,
+  type Batch,
+  formatSpans,
+  isIllegal,
+  type Job,
+  type JobEvent,
+  type Span,
+  spanSize,
+  spansOf,
+} from '@omx/core';
 
 import type { BatchStore } from './batch-store.ts';
 import type { JobRows, PackedOutput } from './codec/pack.ts';
 import { encodePack, encodeRows } from './codec/pack.ts';
-import { blockJobs, decodeJob, encodeJob, firstEndedClass, recordBytes, recordClasses, type StoredJob } from './codec/record.ts';
+import {
+  blockJobs,
+  decodeJob,
+  encodeJob,
+  firstEndedClass,
+  recordBytes,
+  recordClasses,
+  type StoredJob,
+} from './codec/record.ts';
 import { batchKeys } from './keys.ts';
 import { Script } from './script.ts';
 import { writeJobs } from './scripts/write-jobs.ts';
@@ -77,9 +95,14 @@ export class JobStore {
   }
 
   /** All jobs of the spans, block by block, so that a million take bounded memory. */
-  async *scan(batch: Batch, spans: readonly Span[], options: { readonly failedOnly?: boolean } = {}): AsyncGenerator<JobSnapshot[]> {
+  async *scan(
+    batch: Batch,
+    spans: readonly Span[],
+    options: { readonly failedOnly?: boolean } = {},
+  ): AsyncGenerator<JobSnapshot[]> {
     const keys = batchKeys(batch.id);
-    const failedBlocks = options.failedOnly === true ? new Set((await this.#batches.redis.hkeys(keys.failed)).map(Number)) : undefined;
+    const failedBlocks =
+      options.failedOnly === true ? new Set((await this.#batches.redis.hkeys(keys.failed)).map(Number)) : undefined;
     for (const span of spans) {
       const low = Math.min(span.first, span.last);
       const high = low + spanSize(span) - 1;
@@ -87,9 +110,14 @@ export class JobStore {
         if (failedBlocks !== undefined && !failedBlocks.has(block)) continue;
         const records = (await this.#batches.redis.getBuffer(keys.block(block))) ?? Buffer.alloc(0);
         const snapshots: JobSnapshot[] = [];
-        for (let ordinal = Math.max(low, block * blockJobs); ordinal <= Math.min(high, (block + 1) * blockJobs - 1); ordinal += 1) {
+        for (
+          let ordinal = Math.max(low, block * blockJobs);
+          ordinal <= Math.min(high, (block + 1) * blockJobs - 1);
+          ordinal += 1
+        ) {
           const offset = (ordinal % blockJobs) * recordBytes;
-          const record = offset + recordBytes <= records.length ? records.subarray(offset, offset + recordBytes) : zeros;
+          const record =
+            offset + recordBytes <= records.length ? records.subarray(offset, offset + recordBytes) : zeros;
           snapshots.push(snapshotOf(batch, ordinal, record));
         }
         yield snapshots;
@@ -118,7 +146,8 @@ export class JobStore {
         ...(from === 0 ? offers.map(({ spans, at }) => `${Math.round(at)}|${formatSpans(spans)}`) : []),
       ])) as [(number | Buffer)[], number[], number, number, number, number];
       const [conflicts, parked, finished, outboxLength, failed, ended] = reply;
-      for (let at = 0; at < conflicts.length; at += 2) total.conflicts.push(snapshotOf(batch, conflicts[at] as number, conflicts[at + 1] as Buffer));
+      for (let at = 0; at < conflicts.length; at += 2)
+        total.conflicts.push(snapshotOf(batch, conflicts[at] as number, conflicts[at + 1] as Buffer));
       total.parked.push(...parked);
       Object.assign(total, { finished: total.finished || finished === 1, outboxLength, failed, ended });
     }
@@ -140,17 +169,20 @@ export class JobStore {
     const changed: number[] = [];
     for await (const snapshots of this.scan(batch, spans, options)) {
       let current = batch;
-      for (let open = snapshots; open.length > 0; ) {
+      for (let open = snapshots; open.length > 0;) {
         const changes = open.flatMap((snapshot) => {
           const event = choose(snapshot.job, snapshot.ordinal);
           const next = event === undefined ? undefined : applyEvent(snapshot.job, event);
           return next === undefined || isIllegal(next) ? [] : [{ snapshot, next }];
         });
         if (changes.length === 0) break;
-        const offers = options.offer === true ? [{ spans: spansOf(changes.map((change) => change.snapshot.ordinal)), at: 0 }] : [];
+        const offers =
+          options.offer === true ? [{ spans: spansOf(changes.map((change) => change.snapshot.ordinal)), at: 0 }] : [];
         const { conflicts } = await this.write(current, changes, { offers });
         const conflicting = new Set(conflicts.map((snapshot) => snapshot.ordinal));
-        changed.push(...changes.map((change) => change.snapshot.ordinal).filter((ordinal) => !conflicting.has(ordinal)));
+        changed.push(
+          ...changes.map((change) => change.snapshot.ordinal).filter((ordinal) => !conflicting.has(ordinal)),
+        );
         if (conflicts.length > 0) current = await this.#batches.load(batch.id);
         open = conflicts.map((snapshot) => snapshotOf(current, snapshot.ordinal, snapshot.record));
       }
@@ -189,7 +221,10 @@ function snapshotOf(batch: Batch, ordinal: number, record: Buffer): JobSnapshot 
 function encodeChange(batch: Batch, change: JobChange): Buffer[] {
   const head = Buffer.alloc(5);
   head.writeUInt32LE(change.snapshot.ordinal, 0);
-  head[4] = (change.hasPackedOutput === true ? 1 : 0) | (change.ended === undefined ? 0 : 2) | (change.throttled === true ? 4 : 0);
+  head[4] =
+    (change.hasPackedOutput === true ? 1 : 0) |
+    (change.ended === undefined ? 0 : 2) |
+    (change.throttled === true ? 4 : 0);
   const pieces = [head, change.snapshot.record, encodeJob(change.next, batch)];
   if (change.ended !== undefined) pieces.push(encodeJob(change.ended, batch));
   return pieces;

@@ -132,7 +132,10 @@ function encodePieces(pieces: readonly ReadPiece[]): Buffer {
 
 function decodePieces(answer: Buffer, cursors: readonly ReadCursor[]): ReadPiece[] {
   const headEnd = 4 + answer.readUInt32LE(0);
-  const heads = JSON.parse(answer.subarray(4, headEnd).toString('utf8')) as (ReadCursor & { bytes: number; ended: boolean })[];
+  const heads = JSON.parse(answer.subarray(4, headEnd).toString('utf8')) as (ReadCursor & {
+    bytes: number;
+    ended: boolean;
+  })[];
   let at = headEnd;
   return heads.map((head) => {
     const bytes = answer.subarray(at, at + head.bytes);

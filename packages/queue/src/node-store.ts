@@ -1,4 +1,4 @@
-import { nodeLeaseMs, type NodeInfo, type NodeState } from '@omx/core';
+import { nodeLeaseMs, type NodeInfo } from '@omx/core';
 import type { Redis } from 'ioredis';
 
 import { globalKeys } from './keys.ts';
@@ -21,10 +21,15 @@ export class NodeStore {
 
   /** All known nodes by name; one whose lease has run out is down, whatever it said last. */
   async list(): Promise<NodeInfo[]> {
-    const stored = Object.values(await this.#redis.hgetall(globalKeys.nodes)).map((text) => JSON.parse(text) as NodeInfo);
-    const leases = stored.length === 0 ? [] : await Promise.all(stored.map(async (node) => this.#redis.exists(globalKeys.nodeLease(node.name))));
+    const stored = Object.values(await this.#redis.hgetall(globalKeys.nodes)).map(
+      (text) => JSON.parse(text) as NodeInfo,
+    );
+    const leases =
+      stored.length === 0
+        ? []
+        : await Promise.all(stored.map(async (node) => this.#redis.exists(globalKeys.nodeLease(node.name))));
     return stored
-      .map((node, at) => (leases[at] === 1 ? node : { ...node, state: 'down' as NodeState, running: 0 }))
+      .map((node, at) => (leases[at] === 1 ? node : { ...node, state: 'down' as const, running: 0 }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -34,7 +39,8 @@ export class NodeStore {
   }
 
   async giveUpLease(node: string, identity: string): Promise<void> {
-    if ((await this.#redis.get(globalKeys.nodeLease(node))) === identity) await this.#redis.del(globalKeys.nodeLease(node));
+    if ((await this.#redis.get(globalKeys.nodeLease(node))) === identity)
+      await this.#redis.del(globalKeys.nodeLease(node));
   }
 
   async remove(node: string): Promise<void> {

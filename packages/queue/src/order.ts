@@ -28,7 +28,12 @@ function orderSpans(order: Order, total: number, durations: Float64Array | undef
   }
 }
 
-async function learnedDurations(batches: BatchStore, jobs: JobStore, spec: BatchSpec, total: number): Promise<Float64Array | undefined> {
+async function learnedDurations(
+  batches: BatchStore,
+  jobs: JobStore,
+  spec: BatchSpec,
+  total: number,
+): Promise<Float64Array | undefined> {
   const earlier = (await batches.redis.get(globalKeys.named(spec.name))) as BatchId | null;
   const batch = earlier === null ? undefined : await batches.find(earlier);
   if (batch === undefined) return undefined;

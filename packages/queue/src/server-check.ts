@@ -26,7 +26,10 @@ export async function readServerFacts(redis: Redis): Promise<ServerFacts> {
 export function serverProblem(facts: ServerFacts): { readonly reason: string; readonly hint: string } | undefined {
   const [major = 0, minor = 0] = facts.version.split('.').map(Number);
   if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
-    return { reason: `it is Redis ${facts.version}, and omx needs ${oldest.join('.')} or newer`, hint: 'upgrade the server, or use Valkey' };
+    return {
+      reason: `it is Redis ${facts.version}, and omx needs ${oldest.join('.')} or newer`,
+      hint: 'upgrade the server, or use Valkey',
+    };
   }
   if (facts.policy !== undefined && facts.policy !== 'noeviction') {
     return {

@@ -1,4 +1,15 @@
-import { type Batch, type BatchId, type BatchSpec, type Bytes, type ExpandedJob, type Item, JobExpander, needsItem, type Revision, reviseSpec } from '@omx/core';
+import {
+  type Batch,
+  type BatchId,
+  type BatchSpec,
+  type Bytes,
+  type ExpandedJob,
+  type Item,
+  JobExpander,
+  needsItem,
+  type Revision,
+  reviseSpec,
+} from '@omx/core';
 import { chooseLauncher, type Launcher, type LauncherFacts } from '@omx/launch';
 import { type BatchStore, itemsPerBlock } from '@omx/queue';
 
@@ -17,7 +28,13 @@ export class BatchRuntime {
   #items: { block: number; items: Item[] } | undefined;
   readonly #store: BatchStore;
 
-  constructor(options: { batch: Batch; nodeNumber: number; environment: readonly Bytes[]; facts: readonly LauncherFacts[]; store: BatchStore }) {
+  constructor(options: {
+    batch: Batch;
+    nodeNumber: number;
+    environment: readonly Bytes[];
+    facts: readonly LauncherFacts[];
+    store: BatchStore;
+  }) {
     this.batch = options.batch;
     this.nodeNumber = options.nodeNumber;
     this.environment = options.environment;
@@ -110,14 +127,18 @@ export class BatchCache {
   async forgetIdle(inUse: ReadonlySet<BatchId>, olderThanMs = 60_000): Promise<void> {
     for (const [id, loading] of this.#runtimes) {
       const runtime = await loading.catch(() => undefined);
-      if (runtime === undefined || (!inUse.has(id) && Date.now() - runtime.lastUsed > olderThanMs)) this.#runtimes.delete(id);
+      if (runtime === undefined || (!inUse.has(id) && Date.now() - runtime.lastUsed > olderThanMs))
+        this.#runtimes.delete(id);
     }
   }
 
   async #load(id: BatchId): Promise<BatchRuntime | undefined> {
     const batch = await this.#store.find(id);
     if (batch === undefined) return undefined;
-    const [nodeNumber, environment] = await Promise.all([this.#store.nodeNumber(id, this.#node), this.#store.environment(batch.spec.env)]);
+    const [nodeNumber, environment] = await Promise.all([
+      this.#store.nodeNumber(id, this.#node),
+      this.#store.environment(batch.spec.env),
+    ]);
     return new BatchRuntime({ batch, nodeNumber, environment, facts: this.#facts, store: this.#store });
   }
 }

@@ -1,4 +1,15 @@
-import { type AfterRule, batchState, type Batch, type BatchId, doneCount, hasFailed, ordinalOf, parseBatchId, parseSpans, eachOf } from '@omx/core';
+import {
+  type AfterRule,
+  batchState,
+  type Batch,
+  type BatchId,
+  doneCount,
+  hasFailed,
+  ordinalOf,
+  parseBatchId,
+  parseSpans,
+  eachOf,
+} from '@omx/core';
 import { type BatchStore, globalKeys, type JobStore } from '@omx/queue';
 
 type Verdict = 'wait' | 'met' | 'impossible';
@@ -29,7 +40,9 @@ export class Dependencies {
   }
 
   async #decide(batch: Batch, release: (batch: Batch) => Promise<void>): Promise<void> {
-    const verdicts = await Promise.all(batch.spec.after.map(async (rule) => ({ rule, verdict: await this.#verdict(rule) })));
+    const verdicts = await Promise.all(
+      batch.spec.after.map(async (rule) => ({ rule, verdict: await this.#verdict(rule) })),
+    );
     const impossible = verdicts.find(({ verdict }) => verdict === 'impossible');
     if (impossible !== undefined) {
       const { selector, on } = impossible.rule;
@@ -37,7 +50,10 @@ export class Dependencies {
       await this.#batches.changeUntouched(batch, 'cancelled', note);
       await this.#batches.addNote(batch.id, note);
     } else if (verdicts.every(({ verdict }) => verdict === 'met')) {
-      await this.#batches.addNote(batch.id, `what it waited for has ended: ${batch.spec.after.map((rule) => rule.selector).join(', ')}`);
+      await this.#batches.addNote(
+        batch.id,
+        `what it waited for has ended: ${batch.spec.after.map((rule) => rule.selector).join(', ')}`,
+      );
       if (!batch.spec.hold) await release(batch);
     } else return;
     await this.#batches.redis.srem(globalKeys.waiting, batch.id);

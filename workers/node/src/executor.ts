@@ -1,5 +1,23 @@
-import { type BatchId, indexOf, isOmxError, type NotStartedReason, noOutput, noUsage, type Outcome, ordinalOf, type OutputFacts } from '@omx/core';
-import { type EndedEvent, readProcessTable, type RefusedEvent, type Shepherd, type ShepherdEvent, type StartRequest, treeRss } from '@omx/launch';
+import {
+  type BatchId,
+  indexOf,
+  isOmxError,
+  type NotStartedReason,
+  noOutput,
+  noUsage,
+  type Outcome,
+  ordinalOf,
+  type OutputFacts,
+} from '@omx/core';
+import {
+  type EndedEvent,
+  readProcessTable,
+  type RefusedEvent,
+  type Shepherd,
+  type ShepherdEvent,
+  type StartRequest,
+  treeRss,
+} from '@omx/launch';
 import type { BatchStore, JobRows, JobStore } from '@omx/queue';
 import type { ResultsPool } from '@omx/worker-results';
 import type { Logger } from 'pino';
@@ -93,7 +111,11 @@ export class Executor {
       if (attempt !== undefined) take(attempt);
     }
     shepherd.onEvent((events) => this.#handle(events));
-    await rescuer.freeJobsOf(node, (batch, ordinal, attempt) => known.has(`${batch} ${ordinal} ${attempt}`), `node ${node} was started again without them`);
+    await rescuer.freeJobsOf(
+      node,
+      (batch, ordinal, attempt) => known.has(`${batch} ${ordinal} ${attempt}`),
+      `node ${node} was started again without them`,
+    );
     for (const attempt of attempts.all()) {
       if (attempt.snapshot.job.status === 'leased' && attempt.phase === 'running' && attempt.startedAt !== undefined)
         this.#reportStart(attempt, attempt.startedAt);
@@ -117,7 +139,13 @@ export class Executor {
     if (attempt.phase === 'ending') return;
     this.#options.cache
       .get(attempt.batch)
-      .then((runtime) => this.#options.shepherd.end(attempt.key, 'cancel', graceMs ?? runtime?.specOf(attempt.ordinal).limits.graceMs ?? 10_000))
+      .then((runtime) =>
+        this.#options.shepherd.end(
+          attempt.key,
+          'cancel',
+          graceMs ?? runtime?.specOf(attempt.ordinal).limits.graceMs ?? 10_000,
+        ),
+      )
       .catch((error: unknown) => this.#options.log.error({ err: error }, 'a job could not be cancelled'));
   }
 
@@ -139,11 +167,14 @@ export class Executor {
 
   /** Ends jobs that hold more memory than their `--mem`. Pages shared within a job count once for each process. */
   enforceMemory(): void {
-    const limited = [...this.#options.attempts.all()].filter((attempt) => attempt.memBytes !== undefined && attempt.phase === 'running');
+    const limited = [...this.#options.attempts.all()].filter(
+      (attempt) => attempt.memBytes !== undefined && attempt.phase === 'running',
+    );
     if (limited.length === 0) return;
     const table = readProcessTable();
     for (const attempt of limited) {
-      if (attempt.pid !== undefined && treeRss(attempt.pid, table) > (attempt.memBytes ?? Infinity)) this.#options.shepherd.end(attempt.key, 'oom', 0);
+      if (attempt.pid !== undefined && treeRss(attempt.pid, table) > (attempt.memBytes ?? Infinity))
+        this.#options.shepherd.end(attempt.key, 'oom', 0);
     }
   }
 
@@ -151,7 +182,8 @@ export class Executor {
   async giveUp(): Promise<void> {
     const { attempts, shepherd, cache } = this.#options;
     this.#leaving = true;
-    for (const attempt of this.#ready.splice(0)) this.#reporter.report({ attempt, event: { type: 'give-back' }, offerAt: -1 });
+    for (const attempt of this.#ready.splice(0))
+      this.#reporter.report({ attempt, event: { type: 'give-back' }, offerAt: -1 });
     for (const attempt of attempts.all()) {
       if (attempt.phase === 'ready' || attempt.phase === 'ending') continue;
       const limits = (await cache.get(attempt.batch))?.specOf(attempt.ordinal).limits;
@@ -196,7 +228,9 @@ export class Executor {
     try {
       return await this.#starter.request(runtime, attempt);
     } catch (error) {
-      const why = isOmxError(error) ? `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}` : String(error);
+      const why = isOmxError(error)
+        ? `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`
+        : String(error);
       await this.#options.batches.addNote(attempt.batch, `${attempt.key} on ${this.#options.node}: ${why}`);
       this.#refuse(attempt, isOmxError(error) ? 'launcher-unavailable' : 'other');
       return undefined;
@@ -228,20 +262,27 @@ export class Executor {
     if (this.#startedLately.length > 1) return;
     setTimeout(() => {
       for (const started of this.#startedLately.splice(0)) {
-        if (started.phase === 'running' && started.startedAt !== undefined) this.#reportStart(started, started.startedAt);
+        if (started.phase === 'running' && started.startedAt !== undefined)
+          this.#reportStart(started, started.startedAt);
       }
     }, startReportMs);
   }
 
   #reportStart(attempt: Attempt, at: number): void {
-    this.#reporter.report({ attempt, event: { type: 'start', attempt: attempt.number, at, launcher: attempt.launcher } });
+    this.#reporter.report({
+      attempt,
+      event: { type: 'start', attempt: attempt.number, at, launcher: attempt.launcher },
+    });
   }
 
   #refused(attempt: Attempt, event: RefusedEvent): void {
     const reason = refusalReason(event);
     if (reason === undefined) {
       this.onShortage(shortageMs);
-      this.#options.log.warn({ job: attempt.key, stage: event.stage, errno: event.errno }, 'the node is short of something; the job goes back');
+      this.#options.log.warn(
+        { job: attempt.key, stage: event.stage, errno: event.errno },
+        'the node is short of something; the job goes back',
+      );
       this.#giveBack(attempt, shortageMs);
     } else this.#refuse(attempt, reason);
   }
@@ -264,7 +305,11 @@ export class Executor {
     attempt.startedAt ??= event.startedAt;
     if (event.lost === true) {
       this.#options.attempts.move(attempt, 'ending');
-      this.#reporter.report({ attempt, event: { type: 'lose', attempt: attempt.number, at: event.endedAt }, offerAt: 0 });
+      this.#reporter.report({
+        attempt,
+        event: { type: 'lose', attempt: attempt.number, at: event.endedAt },
+        offerAt: 0,
+      });
       return;
     }
     if (event.reason === 'requeue') {
@@ -277,7 +322,9 @@ export class Executor {
 
   #end(attempt: Attempt, outcome: Outcome, event?: EndedEvent): void {
     this.#options.attempts.move(attempt, 'ending');
-    this.#report(attempt, outcome, event).catch((error: unknown) => this.#options.log.error({ err: error }, 'the end of a job could not be reported'));
+    this.#report(attempt, outcome, event).catch((error: unknown) =>
+      this.#options.log.error({ err: error }, 'the end of a job could not be reported'),
+    );
   }
 
   async #report(attempt: Attempt, outcome: Outcome, event: EndedEvent | undefined): Promise<void> {
@@ -285,7 +332,9 @@ export class Executor {
     if (runtime === undefined) return;
     const spec = runtime.specOf(attempt.ordinal);
     const rows: JobRows | undefined =
-      spec.parse === undefined || event === undefined ? undefined : await parseOutput({ ...this.#options, runtime, attempt, event, parser: spec.parse });
+      spec.parse === undefined || event === undefined
+        ? undefined
+        : await parseOutput({ ...this.#options, runtime, attempt, event, parser: spec.parse });
     const at = event?.endedAt ?? Date.now();
     const retryAt = nextTry(attempt.snapshot.job, outcome, spec.limits, Date.now());
     const output = outputFacts(event);
@@ -301,7 +350,9 @@ export class Executor {
         ...(attempt.startedAt === undefined ? {} : { started: { at: attempt.startedAt, launcher: attempt.launcher } }),
       },
       ...(retryAt === undefined ? {} : { retryAt }),
-      ...(output.place !== 'queue' || event?.output === undefined ? {} : { output: { ordinal: attempt.ordinal, attempt: attempt.number, ...event.output } }),
+      ...(output.place !== 'queue' || event?.output === undefined
+        ? {}
+        : { output: { ordinal: attempt.ordinal, attempt: attempt.number, ...event.output } }),
       ...(rows === undefined ? {} : { rows }),
     });
   }
@@ -329,7 +380,13 @@ export class Executor {
     const [snapshot] = ordinal === undefined ? [] : await this.#options.jobs.read(runtime.batch, [ordinal]);
     if (ordinal === undefined || snapshot === undefined) return undefined;
     const { job } = snapshot;
-    if (!('node' in job) || job.status === 'ended' || job.node !== runtime.nodeNumber || job.attempt !== Number(match[3])) return undefined;
+    if (
+      !('node' in job) ||
+      job.status === 'ended' ||
+      job.node !== runtime.nodeNumber ||
+      job.attempt !== Number(match[3])
+    )
+      return undefined;
     const { limits } = runtime.specOf(ordinal);
     return {
       key,
@@ -350,5 +407,10 @@ export class Executor {
 
 function outputFacts(event: EndedEvent | undefined): OutputFacts {
   if (event === undefined || event.outBytes + event.errBytes === 0) return noOutput;
-  return { place: event.output === undefined ? 'node' : 'queue', outBytes: event.outBytes, errBytes: event.errBytes, truncated: event.truncated };
+  return {
+    place: event.output === undefined ? 'node' : 'queue',
+    outBytes: event.outBytes,
+    errBytes: event.errBytes,
+    truncated: event.truncated,
+  };
 }

@@ -2,7 +2,16 @@ import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { type Batch, type BatchId, doneCount } from '@omx/core';
-import { batchKeys, type BatchStore, chunkOrder, globalKeys, type JobStore, orderJobs, placementClass, type WriteResult } from '@omx/queue';
+import {
+  batchKeys,
+  type BatchStore,
+  chunkOrder,
+  globalKeys,
+  type JobStore,
+  orderJobs,
+  placementClass,
+  type WriteResult,
+} from '@omx/queue';
 import type { Delivery } from '@omx/queue/delivery';
 import type { Logger } from 'pino';
 
@@ -31,7 +40,9 @@ export class FollowUps {
   }
 
   afterWrite(id: BatchId, result: WriteResult): void {
-    this.#after(id, result).catch((error: unknown) => this.#options.log.error({ err: error, batch: id }, 'what follows from an end was not done'));
+    this.#after(id, result).catch((error: unknown) =>
+      this.#options.log.error({ err: error, batch: id }, 'what follows from an end was not done'),
+    );
   }
 
   /** Hands the batch's waiting chunks to the queue, unless it is held as a whole. */
@@ -74,7 +85,8 @@ export class FollowUps {
     const { batches, jobs, cache } = this.#options;
     const current = await batches.load(batch.id);
     const note = `cancelled: ${failed} jobs have failed, more than --max-fails allows`;
-    const changed = current.untouched === 'cancelled' ? undefined : await batches.changeUntouched(current, 'cancelled', note);
+    const changed =
+      current.untouched === 'cancelled' ? undefined : await batches.changeUntouched(current, 'cancelled', note);
     const fresh = await batches.load(batch.id);
     const more = await jobs.apply(fresh, [{ first: 0, last: batch.total - 1 }], (job) =>
       job.status === 'queued' || job.status === 'held' ? { type: 'cancel', by: 'policy', at: Date.now() } : undefined,
@@ -86,7 +98,11 @@ export class FollowUps {
 
   async #finish(batch: Batch): Promise<void> {
     const { batches, nodeDir, dependencies } = this.#options;
-    await batches.redis.pipeline().srem(globalKeys.active, batch.id).set(globalKeys.named(batch.spec.name), batch.id).exec();
+    await batches.redis
+      .pipeline()
+      .srem(globalKeys.active, batch.id)
+      .set(globalKeys.named(batch.spec.name), batch.id)
+      .exec();
     await rmdir(join(nodeDir, 'out', batch.id)).catch(() => undefined);
     await dependencies.check(async (waiting) => this.#release(waiting));
   }
@@ -120,7 +136,12 @@ export class FollowUps {
     const score = Number((await redis.zscore(globalKeys.pending, id)) ?? Date.now());
     // Announced long ago and still nothing there: its submitter died before it was made.
     if (Date.now() - score > 60_000 && (await redis.exists(batchKeys(id).meta)) === 0) {
-      await redis.pipeline().zrem(globalKeys.pending, id).srem(globalKeys.active, id).srem(globalKeys.waiting, id).exec();
+      await redis
+        .pipeline()
+        .zrem(globalKeys.pending, id)
+        .srem(globalKeys.active, id)
+        .srem(globalKeys.waiting, id)
+        .exec();
     } else if ((await redis.exists(batchKeys(id).meta)) === 1 && (await redis.llen(batchKeys(id).outbox)) === 0) {
       await redis.zrem(globalKeys.pending, id);
     }

@@ -36,7 +36,11 @@ export async function claim(
   return claimed;
 }
 
-async function lease(runtime: BatchRuntime, ordinals: number[], stores: { readonly jobs: JobStore; readonly cache: BatchCache }): Promise<Attempt[]> {
+async function lease(
+  runtime: BatchRuntime,
+  ordinals: number[],
+  stores: { readonly jobs: JobStore; readonly cache: BatchCache },
+): Promise<Attempt[]> {
   const claimed: Attempt[] = [];
   for (let open = ordinals, tries = 0; open.length > 0 && tries < 5; tries += 1) {
     const snapshots = await stores.jobs.read(runtime.batch, open);

@@ -29,7 +29,8 @@ export class OutputReader {
 
   async answer(request: ReadRequest): Promise<ReadPiece[]> {
     const runtime = await this.#cache.get(request.batch);
-    if (runtime === undefined) return request.cursors.map((cursor) => ({ cursor, bytes: Buffer.alloc(0), ended: true }));
+    if (runtime === undefined)
+      return request.cursors.map((cursor) => ({ cursor, bytes: Buffer.alloc(0), ended: true }));
     const deadline = Date.now() + request.waitMs;
     for (let pause = firstPauseMs; ; pause = Math.min(pause * 1.5, longestPauseMs)) {
       const pieces = await this.#look(request, (ordinal) => indexOf(runtime.batch.spec.jobs, ordinal));
@@ -47,7 +48,11 @@ export class OutputReader {
       const attempt = this.#attempts.get(attemptId(request.batch, number, cursor.attempt));
       // Asked before reading: what was written before the end is then in the file.
       const live = attempt !== undefined && attempt.phase !== 'ending';
-      const bytes = await this.#read(cursor, outputPaths(this.#nodeDir, { batch: request.batch, index: number, number: cursor.attempt }), room);
+      const bytes = await this.#read(
+        cursor,
+        outputPaths(this.#nodeDir, { batch: request.batch, index: number, number: cursor.attempt }),
+        room,
+      );
       if (bytes.length > 0 || !live) pieces.push({ cursor, bytes, ended: !live && bytes.length < room });
       room -= bytes.length;
     }

@@ -1,5 +1,14 @@
 import { applyEvent, type BatchId, isIllegal, type Job, type JobEvent } from '@omx/core';
-import { type BatchStore, type JobChange, type JobRows, type JobSnapshot, type JobStore, type PackedOutput, snapshotAfter, type WriteResult } from '@omx/queue';
+import {
+  type BatchStore,
+  type JobChange,
+  type JobRows,
+  type JobSnapshot,
+  type JobStore,
+  type PackedOutput,
+  snapshotAfter,
+  type WriteResult,
+} from '@omx/queue';
 
 import type { Attempt } from './attempt.ts';
 import type { BatchCache } from './batch-cache.ts';
@@ -80,7 +89,9 @@ export class Reporter {
   /** A report after a quiet moment goes at once; in a stream of them a few milliseconds make groups. */
   async #gather(): Promise<void> {
     const sinceLast = performance.now() - this.#lastWrite;
-    await new Promise((resolve) => (sinceLast > gatherMs ? setImmediate(resolve) : setTimeout(resolve, gatherMs - sinceLast)));
+    await new Promise((resolve) =>
+      sinceLast > gatherMs ? setImmediate(resolve) : setTimeout(resolve, gatherMs - sinceLast),
+    );
     this.#lastWrite = performance.now();
   }
 
@@ -128,9 +139,16 @@ export class Reporter {
   async #supersede(report: Report, actual: Job = report.attempt.snapshot.job): Promise<void> {
     const runtime = await this.#cache.get(report.attempt.batch);
     if (runtime !== undefined && report.event.type === 'end') {
-      const text = JSON.stringify({ attempt: report.attempt.key, end: report.event, jobWas: `${actual.status} in attempt ${actual.attempt}` });
+      const text = JSON.stringify({
+        attempt: report.attempt.key,
+        end: report.event,
+        jobWas: `${actual.status} in attempt ${actual.attempt}`,
+      });
       await this.#jobs.keepSuperseded(runtime.batch, text);
-      await this.#batches.addNote(report.attempt.batch, `${report.attempt.key}: its result came too late and was superseded`);
+      await this.#batches.addNote(
+        report.attempt.batch,
+        `${report.attempt.key}: its result came too late and was superseded`,
+      );
     }
     this.#events.settled(report, false);
   }
@@ -154,5 +172,11 @@ function changeOf(report: Report): JobChange | undefined {
 
 function stillOurs(attempt: Attempt, actual: JobSnapshot): boolean {
   const ours = attempt.snapshot.job;
-  return 'node' in actual.job && 'node' in ours && actual.job.status !== 'ended' && actual.job.attempt === attempt.number && actual.job.node === ours.node;
+  return (
+    'node' in actual.job &&
+    'node' in ours &&
+    actual.job.status !== 'ended' &&
+    actual.job.attempt === attempt.number &&
+    actual.job.node === ours.node
+  );
 }

@@ -25,12 +25,20 @@ export class Rescuer {
       if (node.state !== 'down' || node.name === self || Date.now() - node.lastSeen < nodeLeaseMs) continue;
       const taken = await this.#batches.redis.set(globalKeys.rescue(node.name), self, 'PX', 30_000, 'NX');
       if (taken !== 'OK') continue;
-      await this.freeJobsOf(node.name, () => false, `node ${node.name} has not been heard of since ${new Date(node.lastSeen).toISOString()}`);
+      await this.freeJobsOf(
+        node.name,
+        () => false,
+        `node ${node.name} has not been heard of since ${new Date(node.lastSeen).toISOString()}`,
+      );
     }
   }
 
   /** @param keep attempts that are alive after all, by batch, ordinal and number */
-  async freeJobsOf(node: string, keep: (batch: BatchId, ordinal: number, attempt: number) => boolean, why: string): Promise<number> {
+  async freeJobsOf(
+    node: string,
+    keep: (batch: BatchId, ordinal: number, attempt: number) => boolean,
+    why: string,
+  ): Promise<number> {
     let freed = 0;
     for (const id of await this.#batches.active()) {
       const number = await this.#batches.redis.hget(batchKeys(id).nodes, node);
@@ -43,12 +51,17 @@ export class Rescuer {
     return freed;
   }
 
-  async #free(batch: Batch, node: number, keep: (batch: BatchId, ordinal: number, attempt: number) => boolean): Promise<number> {
+  async #free(
+    batch: Batch,
+    node: number,
+    keep: (batch: BatchId, ordinal: number, attempt: number) => boolean,
+  ): Promise<number> {
     const changed = await this.#jobs.apply(
       batch,
       [{ first: 0, last: batch.total - 1 }],
       (job, ordinal) => {
-        if (!('node' in job) || job.status === 'ended' || job.node !== node || keep(batch.id, ordinal, job.attempt)) return undefined;
+        if (!('node' in job) || job.status === 'ended' || job.node !== node || keep(batch.id, ordinal, job.attempt))
+          return undefined;
         return { type: job.status === 'leased' ? 'requeue' : 'lose', attempt: job.attempt, at: Date.now() };
       },
       { offer: true },

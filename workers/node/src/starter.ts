@@ -8,7 +8,10 @@ import type { Attempt } from './attempt.ts';
 import type { BatchRuntime } from './batch-cache.ts';
 
 /** Where an attempt's output is on this node. */
-export function outputPaths(nodeDir: string, attempt: Pick<Attempt, 'batch' | 'index' | 'number'>): { readonly out: string; readonly err: string } {
+export function outputPaths(
+  nodeDir: string,
+  attempt: Pick<Attempt, 'batch' | 'index' | 'number'>,
+): { readonly out: string; readonly err: string } {
   const stem = join(nodeDir, 'out', attempt.batch, `${attempt.index}.${attempt.number}`);
   return { out: `${stem}.out`, err: `${stem}.err` };
 }

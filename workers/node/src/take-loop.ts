@@ -98,7 +98,9 @@ export class TakeLoop {
     if (Date.now() - this.#classesAt > 500) {
       const all = await redis.smembers(globalKeys.classes);
       // Chunks that ask for this node first: others may take the rest.
-      this.#classes = all.filter((each) => satisfies(each, name, labels)).sort((a, b) => Number(a === 'any') - Number(b === 'any'));
+      this.#classes = all
+        .filter((each) => satisfies(each, name, labels))
+        .sort((a, b) => Number(a === 'any') - Number(b === 'any'));
       this.#classesAt = Date.now();
     }
     return this.#classes;

@@ -11,9 +11,21 @@ import type { Executor } from './executor.ts';
  * the message only says that there is one, so a lost message costs the seconds until the next look.
  */
 export class Wishes {
-  readonly #options: { readonly jobs: JobStore; readonly cache: BatchCache; readonly attempts: Attempts; readonly executor: Executor; readonly log: Logger };
+  readonly #options: {
+    readonly jobs: JobStore;
+    readonly cache: BatchCache;
+    readonly attempts: Attempts;
+    readonly executor: Executor;
+    readonly log: Logger;
+  };
 
-  constructor(options: { readonly jobs: JobStore; readonly cache: BatchCache; readonly attempts: Attempts; readonly executor: Executor; readonly log: Logger }) {
+  constructor(options: {
+    readonly jobs: JobStore;
+    readonly cache: BatchCache;
+    readonly attempts: Attempts;
+    readonly executor: Executor;
+    readonly log: Logger;
+  }) {
     this.#options = options;
   }
 
@@ -39,7 +51,11 @@ export class Wishes {
   #carryOut(attempt: Attempt, actual: Attempt['snapshot']['job'], graceMs: number | undefined): void {
     const { executor, log } = this.#options;
     const ours = attempt.snapshot.job;
-    const newer = actual.attempt !== attempt.number || !('node' in actual) || ('node' in ours && actual.node !== ours.node) || actual.status === 'ended';
+    const newer =
+      actual.attempt !== attempt.number ||
+      !('node' in actual) ||
+      ('node' in ours && actual.node !== ours.node) ||
+      actual.status === 'ended';
     if (newer && this.#options.attempts.get(attempt.key) === attempt && attempt.phase !== 'ending') {
       log.warn({ job: attempt.key }, 'the job belongs to somebody else now: ending it here');
       executor.fence(attempt);

@@ -4,7 +4,19 @@ import { dirname, join } from 'node:path';
 
 import { ExitCode, isOmxError, type NodeRole, type NodeState, OmxError } from '@omx/core';
 import { detectLaunchers, readCpuFacts, Shepherd } from '@omx/launch';
-import { BatchStore, describeAddress, globalKeys, JobStore, NodeStore, openConnection, parseWake, type QueueAddress, type Redis, requireSafeServer, serveRequests } from '@omx/queue';
+import {
+  BatchStore,
+  describeAddress,
+  globalKeys,
+  JobStore,
+  NodeStore,
+  openConnection,
+  parseWake,
+  type QueueAddress,
+  type Redis,
+  requireSafeServer,
+  serveRequests,
+} from '@omx/queue';
 import { Delivery } from '@omx/queue/delivery';
 import { ResultsPool } from '@omx/worker-results';
 import type { Logger } from 'pino';
@@ -61,7 +73,8 @@ export class NodeWorker {
     this.#options = options;
     this.#redis = openConnection(options.address);
     this.#subscriber = openConnection(options.address);
-    for (const connection of [this.#redis, this.#subscriber]) connection.on('error', (error: Error) => this.#connectionError(error));
+    for (const connection of [this.#redis, this.#subscriber])
+      connection.on('error', (error: Error) => this.#connectionError(error));
   }
 
   /** Resolves when the node takes jobs. */
@@ -91,16 +104,54 @@ export class NodeWorker {
     await this.#takeName(heartbeat, identity);
     const shepherd = await Shepherd.open({ stateDir: nodeDir, socketPath: this.#options.shepherdSocket });
     const delivery = new Delivery(this.#redis, this.#options.address, (error) => this.#connectionError(error));
-    const followUps = new FollowUps({ batches, jobs, cache, delivery, dependencies: new Dependencies(batches, jobs), nodeDir, log });
+    const followUps = new FollowUps({
+      batches,
+      jobs,
+      cache,
+      delivery,
+      dependencies: new Dependencies(batches, jobs),
+      nodeDir,
+      log,
+    });
     const pool = new ResultsPool();
-    const executor = new Executor({ batches, jobs, cache, shepherd, attempts: this.#attempts, pool, nodeDir, node: name, slots, followUps, log });
-    const takeLoop = new TakeLoop({ redis: this.#redis, name, labels: this.#options.labels, slots, attempts: this.#attempts, delivery, batches, jobs, cache, executor, log });
+    const executor = new Executor({
+      batches,
+      jobs,
+      cache,
+      shepherd,
+      attempts: this.#attempts,
+      pool,
+      nodeDir,
+      node: name,
+      slots,
+      followUps,
+      log,
+    });
+    const takeLoop = new TakeLoop({
+      redis: this.#redis,
+      name,
+      labels: this.#options.labels,
+      slots,
+      attempts: this.#attempts,
+      delivery,
+      batches,
+      jobs,
+      cache,
+      executor,
+      log,
+    });
     const rescuer = new Rescuer(batches, jobs, nodes);
     const wishes = new Wishes({ jobs, cache, attempts: this.#attempts, executor, log });
     this.#parts = { shepherd, delivery, executor, takeLoop, heartbeat, nodes, identity, pool, wishes, followUps };
     await executor.adopt(rescuer, name);
     const reader = new OutputReader(nodeDir, cache, this.#attempts);
-    await serveRequests(this.#subscriber, this.#redis, name, async (request) => reader.answer(request), (error) => this.#failed(error));
+    await serveRequests(
+      this.#subscriber,
+      this.#redis,
+      name,
+      async (request) => reader.answer(request),
+      (error) => this.#failed(error),
+    );
     await this.#listen({ wishes, takeLoop, followUps, cache });
     shepherd.onClose((error) => this.#shepherdGone(error));
     if (this.#options.role !== 'home') takeLoop.start();
@@ -173,7 +224,13 @@ export class NodeWorker {
     await this.stop();
   }
 
-  async #sweep(parts: { followUps: FollowUps; rescuer: Rescuer; wishes: Wishes; executor: Executor; cache: BatchCache }): Promise<void> {
+  async #sweep(parts: {
+    followUps: FollowUps;
+    rescuer: Rescuer;
+    wishes: Wishes;
+    executor: Executor;
+    cache: BatchCache;
+  }): Promise<void> {
     await parts.followUps.sweep();
     await parts.rescuer.rescueDeadNodes(this.#options.name);
     await parts.wishes.checkAll();
@@ -194,7 +251,10 @@ export class NodeWorker {
   #shepherdGone(error: Error | undefined): void {
     if (this.#parts === undefined) return;
     if (isOmxError(error) && error.code === 'SHEPHERD_REPLACED') {
-      this.#options.log.error({ node: this.#options.name }, 'another worker has taken over this node: leaving it to that one');
+      this.#options.log.error(
+        { node: this.#options.name },
+        'another worker has taken over this node: leaving it to that one',
+      );
       this.#abandon();
       return;
     }
@@ -247,7 +307,10 @@ export class NodeWorker {
   }
 
   #connectionError(error: Error): void {
-    this.#options.log.warn({ reason: error.message === '' ? String((error as NodeJS.ErrnoException).code) : error.message }, 'the connection to the queue is disturbed');
+    this.#options.log.warn(
+      { reason: error.message === '' ? String((error as NodeJS.ErrnoException).code) : error.message },
+      'the connection to the queue is disturbed',
+    );
   }
 }
 

@@ -25,13 +25,20 @@ test.each<[Partial<EndedEvent>, object]>([
   [{ signal: 15, reason: 'timeout' }, { kind: 'timed-out' }],
   [{ exitCode: 0, reason: 'timeout' }, { kind: 'timed-out' }],
   [{ signal: 9, reason: 'oom' }, { kind: 'oom' }],
-  [{ signal: 15, reason: 'cancel' }, { kind: 'cancelled', by: 'user' }],
+  [
+    { signal: 15, reason: 'cancel' },
+    { kind: 'cancelled', by: 'user' },
+  ],
 ])('%j → %j', (event, outcome) => {
   expect(outcomeOfEnd({ ...end, ...event }, undefined, 'plain')).toEqual(outcome);
 });
 
 test('a mosrun that could not start the program is no failure of the program', () => {
-  const refused = { ...end, exitCode: 1, output: { out: Buffer.alloc(0), err: Buffer.from('mosrun: node 7 is down\n') } };
+  const refused = {
+    ...end,
+    exitCode: 1,
+    output: { out: Buffer.alloc(0), err: Buffer.from('mosrun: node 7 is down\n') },
+  };
   expect(outcomeOfEnd(refused, undefined, 'mosrun')).toEqual({ kind: 'not-started', reason: 'launcher-unavailable' });
   expect(outcomeOfEnd(refused, undefined, 'plain')).toEqual({ kind: 'exited', code: 1 });
 });

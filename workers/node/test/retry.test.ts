@@ -3,7 +3,13 @@ import { expect, test } from 'vitest';
 
 import { backoffMs, mayRetry, nextTry } from '../src/retry.ts';
 
-const limits = { cpus: 1, graceMs: 0, retries: 2, retryOn: parseRetryOn(['any']), backoff: { minMs: 1000, maxMs: 5000 } };
+const limits = {
+  cpus: 1,
+  graceMs: 0,
+  retries: 2,
+  retryOn: parseRetryOn(['any']),
+  backoff: { minMs: 1000, maxMs: 5000 },
+};
 
 test.each<[string, Outcome, boolean]>([
   ['any', { kind: 'exited', code: 1 }, true],
@@ -21,7 +27,9 @@ test.each<[string, Outcome, boolean]>([
 });
 
 test('backoff doubles up to its limit, half to all of it by chance', () => {
-  expect([0, 1, 2, 3, 40].map((used) => backoffMs(used, limits.backoff, () => 1))).toEqual([1000, 2000, 4000, 5000, 5000]);
+  expect([0, 1, 2, 3, 40].map((used) => backoffMs(used, limits.backoff, () => 1))).toEqual([
+    1000, 2000, 4000, 5000, 5000,
+  ]);
   expect(backoffMs(0, limits.backoff, () => 0)).toBe(500);
 });
 

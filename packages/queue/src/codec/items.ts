@@ -22,7 +22,7 @@ export function encodeItems(items: readonly Item[]): Buffer {
 export function decodeItems(block: Buffer): Item[] {
   const bytes = inflateRawSync(block);
   const items: Item[] = [];
-  for (let at = 0; at + 2 <= bytes.length; ) {
+  for (let at = 0; at + 2 <= bytes.length;) {
     const words: Bytes[] = [];
     let left = bytes.readUInt16LE(at);
     at += 2;

@@ -28,7 +28,7 @@ export function encodePack(outputs: readonly PackedOutput[]): Buffer {
 export function decodePack(pack: Buffer): PackedOutput[] {
   const bytes = inflateRawSync(pack);
   const outputs: PackedOutput[] = [];
-  for (let at = 0; at + 14 <= bytes.length; ) {
+  for (let at = 0; at + 14 <= bytes.length;) {
     const outEnd = at + 14 + bytes.readUInt32LE(at + 6);
     const errEnd = outEnd + bytes.readUInt32LE(at + 10);
     outputs.push({

@@ -1,4 +1,13 @@
-import type { CancelledBy, Job, JobStateName, NotStartedReason, Outcome, OutputFacts, Untouched, Wish } from '@omx/core';
+import type {
+  CancelledBy,
+  Job,
+  JobStateName,
+  NotStartedReason,
+  Outcome,
+  OutputFacts,
+  Untouched,
+  Wish,
+} from '@omx/core';
 import { cancelledBy, freshJob, noOutput, noUsage, notStartedReasons, outcomeState, wishes } from '@omx/core';
 
 /**
@@ -128,7 +137,10 @@ export function decodeJob(record: Buffer, context: RecordContext): StoredJob {
   };
   const node = record.readUInt16LE(6);
   const startedField = record.readUIntLE(15, 5);
-  const started = { startedAt: context.submittedAt + startedField - 1, launcher: launchers[(flags >> 2) & 3] ?? 'plain' };
+  const started = {
+    startedAt: context.submittedAt + startedField - 1,
+    launcher: launchers[(flags >> 2) & 3] ?? 'plain',
+  };
   switch (recordClass) {
     case 'queued':
     case 'held':
@@ -155,7 +167,11 @@ export function decodeJob(record: Buffer, context: RecordContext): StoredJob {
           status: 'ended',
           outcome: outcomeOf(recordClass, record[1] ?? 0),
           endedAt: since + record.readUIntLE(20, 6) / 1000,
-          usage: { userUs: record.readUIntLE(26, 6), sysUs: record.readUIntLE(32, 6), maxRssKib: record.readUInt32LE(38) },
+          usage: {
+            userUs: record.readUIntLE(26, 6),
+            sysUs: record.readUIntLE(32, 6),
+            maxRssKib: record.readUInt32LE(38),
+          },
           output,
           ...(node === 0 ? {} : { node }),
           ...(startedField === 0 ? {} : started),
@@ -200,7 +216,10 @@ function detailOf(outcome: Outcome): number {
   }
 }
 
-function outcomeOf(kind: Exclude<RecordClass, 'untouched' | 'queued' | 'held' | 'leased' | 'running' | 'paused' | 'frozen'>, detail: number): Outcome {
+function outcomeOf(
+  kind: Exclude<RecordClass, 'untouched' | 'queued' | 'held' | 'leased' | 'running' | 'paused' | 'frozen'>,
+  detail: number,
+): Outcome {
   switch (kind) {
     case 'exited':
       return { kind, code: detail };

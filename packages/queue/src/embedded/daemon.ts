@@ -19,7 +19,7 @@ export function startDaemon(options: DaemonOptions): { readonly pid: number; exi
     cwd: options.cwd,
     detached: true,
     stdio: ['ignore', log, log],
-    ...(options.env === undefined ? {} : { env: options.env as NodeJS.ProcessEnv }),
+    ...(options.env === undefined ? {} : { env: options.env }),
   });
   closeSync(log);
   let gone = false;

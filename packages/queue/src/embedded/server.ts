@@ -55,7 +55,10 @@ function serverArguments(home: Home): string[] {
 
 /** The running embedded server, by its pid file; a file left by a crash names nobody. */
 export function serverPid(home: Home): number | undefined {
-  return pidFileHolder(home.redisPidFile, (line) => line.includes(home.redisSocket) || /(redis|valkey)-server/.test(line));
+  return pidFileHolder(
+    home.redisPidFile,
+    (line) => line.includes(home.redisSocket) || /(redis|valkey)-server/.test(line),
+  );
 }
 
 /** Stops the server after it has written everything, and waits until it is gone. */
@@ -68,7 +71,8 @@ export async function stopServer(home: Home): Promise<boolean> {
     await waitGone(pid, 5000);
   }
   rmSync(home.redisSocket, { force: true });
-  if (!dirname(home.redisSocket).startsWith(home.dir)) rmSync(dirname(home.redisSocket), { recursive: true, force: true });
+  if (!dirname(home.redisSocket).startsWith(home.dir))
+    rmSync(dirname(home.redisSocket), { recursive: true, force: true });
   return true;
 }
 

@@ -16,11 +16,23 @@ const outcomes: Outcome[] = [
   { kind: 'lost' },
 ];
 const day = 86_400_000;
-const usage = fc.record({ userUs: fc.nat({ max: 2 ** 31 - 1 }), sysUs: fc.nat({ max: 2 ** 31 - 1 }), maxRssKib: fc.nat() });
+const usage = fc.record({
+  userUs: fc.nat({ max: 2 ** 31 - 1 }),
+  sysUs: fc.nat({ max: 2 ** 31 - 1 }),
+  maxRssKib: fc.nat(),
+});
 const bytes = fc.integer({ min: 0, max: 2 ** 40 - 1 });
 
 const ended = fc
-  .record({ outcome: fc.constantFrom(...outcomes), usage, out: bytes, err: bytes, place: fc.constantFrom('none', 'queue', 'node'), ms: fc.nat({ max: 400 * day }), startedAt: fc.nat({ max: 400 * day }) })
+  .record({
+    outcome: fc.constantFrom(...outcomes),
+    usage,
+    out: bytes,
+    err: bytes,
+    place: fc.constantFrom('none', 'queue', 'node'),
+    ms: fc.nat({ max: 400 * day }),
+    startedAt: fc.nat({ max: 400 * day }),
+  })
   .map(({ outcome, usage: used, out, err, place, ms, startedAt }): Job => ({
     attempt: 7,
     retries: 3,
@@ -35,7 +47,7 @@ const ended = fc
     launcher: 'mosrun',
     endedAt: context.submittedAt + startedAt + ms,
     usage: used,
-    output: { place: place as 'none', outBytes: out, errBytes: err, truncated: true },
+    output: { place: place, outBytes: out, errBytes: err, truncated: true },
   }));
 
 test('a job survives its record', () => {
@@ -57,7 +69,14 @@ test('every state on the way survives its record', () => {
     { type: 'start', attempt: 1, at: context.submittedAt + 10, launcher: 'criu' },
     { type: 'pause' },
     { type: 'resume' },
-    { type: 'end', attempt: 1, at: context.submittedAt + 20, outcome: { kind: 'exited', code: 1 }, usage: { userUs: 1, sysUs: 2, maxRssKib: 3 }, output: noOutput },
+    {
+      type: 'end',
+      attempt: 1,
+      at: context.submittedAt + 20,
+      outcome: { kind: 'exited', code: 1 },
+      usage: { userUs: 1, sysUs: 2, maxRssKib: 3 },
+      output: noOutput,
+    },
     { type: 'retry', at: context.submittedAt + 30 },
   ];
   let job = freshJob('queued', context.submittedAt);
@@ -68,9 +87,14 @@ test('every state on the way survives its record', () => {
 });
 
 test.each(['queued', 'held'] as const)('zeros are a job nobody has touched: %s', (untouched) => {
-  expect(decodeJob(Buffer.alloc(recordBytes), { ...context, untouched }).job).toEqual(freshJob(untouched, context.submittedAt));
+  expect(decodeJob(Buffer.alloc(recordBytes), { ...context, untouched }).job).toEqual(
+    freshJob(untouched, context.submittedAt),
+  );
 });
 
 test('untouched jobs of a cancelled batch are cancelled', () => {
-  expect(decodeJob(Buffer.alloc(recordBytes), { ...context, untouched: 'cancelled' }).job).toMatchObject({ status: 'ended', outcome: { kind: 'cancelled' } });
+  expect(decodeJob(Buffer.alloc(recordBytes), { ...context, untouched: 'cancelled' }).job).toMatchObject({
+    status: 'ended',
+    outcome: { kind: 'cancelled' },
+  });
 });

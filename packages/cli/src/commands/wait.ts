@@ -1,0 +1,53 @@
+import { parseDuration, type Span, spansOf } from '@omx/core';
+
+import { type Io, writeJson } from '../io.ts';
+import { failuresOnly, jobFilter, select, type Selection, type StateFilter } from '../select.ts';
+import { type Session, withSession } from '../session.ts';
+import { waitFor } from '../wait-for.ts';
+
+interface WaitCommandOptions extends StateFilter {
+  readonly redis?: string;
+  readonly timeout?: string;
+  readonly progress?: boolean;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+/** `omx wait`: until the jobs have ended; with `--json` their status then. */
+export async function wait(io: Io, selectors: readonly string[], options: WaitCommandOptions): Promise<number> {
+  const timeoutMs = options.timeout === undefined ? undefined : parseDuration(options.timeout);
+  const json = options.json === true;
+  return withSession(io, options, async (session) => {
+    const selected = await select(session, selectors);
+    const selections =
+      options.state === undefined && options.failed !== true ? selected : await narrowed(session, selected, options);
+    const code = await waitFor(io, session, selections, {
+      progress: options.progress === true,
+      quiet: options.quiet === true,
+      json,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
+    if (json) {
+      const { statusJson, viewSelection } = await import('../batch-view.ts');
+      const views = await Promise.all(
+        selections.map(async (selection) => statusJson(await viewSelection(session, selection, Date.now()))),
+      );
+      await writeJson(io, selectors.length === 1 && views.length === 1 ? views[0] : views);
+    }
+    return code;
+  });
+}
+
+/** The jobs that are in the states asked for now; they are waited for whatever becomes of them. */
+async function narrowed(session: Session, selections: readonly Selection[], filter: StateFilter): Promise<Selection[]> {
+  const passes = jobFilter(filter);
+  const result: Selection[] = [];
+  for (const { batch, spans } of selections) {
+    const found: Span[] = [];
+    for await (const snapshots of session.jobs.scan(batch, spans, { failedOnly: failuresOnly(filter) })) {
+      found.push(...spansOf(snapshots.filter(({ job }) => passes(job)).map(({ ordinal }) => ordinal)));
+    }
+    if (found.length > 0) result.push({ batch, spans: found, whole: false });
+  }
+  return result;
+}

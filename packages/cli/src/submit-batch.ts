@@ -1,0 +1,58 @@
+import { type BatchId, formatSpans, indexOf, type JobSource, jobCount, spansOf } from '@omx/core';
+import { orderJobs } from '@omx/queue';
+import { checkParser } from '@omx/worker-results';
+
+import type { Io } from './io.ts';
+import { readBatch, type SubmitOptions } from './read-batch.ts';
+import { select } from './select.ts';
+import type { Session } from './session.ts';
+
+export interface Submitted {
+  readonly id: BatchId;
+  readonly total: number;
+  /** A batch with the same key was there already; nothing was added. */
+  readonly existed: boolean;
+}
+
+/** Submits what `readBatch` has read. */
+export async function submitBatch(session: Session, read: Awaited<ReturnType<typeof readBatch>>): Promise<Submitted> {
+  const { spec: unresolved, items } = read.compile(await session.batches.keepEnvironment(read.environment));
+  // Selectors such as `last` mean what they mean now, and what they name must be there.
+  const after = await Promise.all(
+    unresolved.after.map(async (rule) => {
+      const [selection] = await select(session, [rule.selector]);
+      if (selection === undefined) return rule;
+      const { batch, whole, spans } = selection;
+      return { ...rule, selector: whole ? batch.id : `${batch.id}.${formatSpans(indexSpans(batch.spec.jobs, spans))}` };
+    }),
+  );
+  const spec = { ...unresolved, after };
+  const total = jobCount(spec.jobs);
+  const held = spec.hold || after.length > 0;
+  const { id, existed } = await session.batches.submit({
+    spec,
+    total,
+    order: held ? [] : await orderJobs(session.batches, session.jobs, spec, total),
+    untouched: held ? 'held' : 'queued',
+    note: heldNote(spec.hold, after.map((rule) => rule.selector)),
+    ...(items === undefined ? {} : { items }),
+  });
+  return { id, total: existed ? (await session.batches.load(id)).total : total, existed };
+}
+
+/** Reads and checks a batch from the command line. */
+export async function readChecked(io: Io, words: readonly string[], options: SubmitOptions): ReturnType<typeof readBatch> {
+  const read = await readBatch(io, words, options);
+  const { spec } = read.compile('');
+  if (spec.parse !== undefined) checkParser(spec.parse);
+  return read;
+}
+
+function heldNote(hold: boolean, selectors: readonly string[]): string {
+  if (hold) return 'held when it was submitted (--hold)';
+  return selectors.length === 0 ? '' : `waits for ${selectors.join(', ')} to end`;
+}
+
+function indexSpans(jobs: JobSource, spans: readonly { first: number; last: number }[]) {
+  return spansOf(spans.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, at) => indexOf(jobs, first + at))));
+}

@@ -1,0 +1,83 @@
+import { type BatchSpec, formatDuration, type Job, type LauncherName, type NodeInfo } from '@omx/core';
+
+import { localTime } from '../render/times.ts';
+
+export interface RunningFacts {
+  readonly id: string;
+  readonly job: Extract<Job, { readonly status: 'leased' | 'running' | 'paused' | 'frozen' }>;
+  readonly node: string;
+  /** As it last described itself. */
+  readonly info: NodeInfo | undefined;
+  readonly spec: BatchSpec;
+  readonly now: number;
+}
+
+/** Where a job runs, why there, and who may move it. */
+export function runningReasons(facts: RunningFacts): string[] {
+  const { job, node, info, now } = facts;
+  const wish = wishReasons(facts);
+  const away = info?.state === 'down' ? [`${node} is down; when its lease has run out another node takes the job`] : [];
+  if (job.status === 'leased') {
+    return [
+      `${node} has taken it (attempt ${job.attempt}) and starts it as soon as a slot there is free`,
+      ...away,
+      ...wish,
+    ];
+  }
+  const verb = { running: 'runs', paused: 'is stopped', frozen: 'is frozen' }[job.status];
+  return [
+    `it ${verb} on ${node}, started ${localTime(job.startedAt, now)}, ${formatDuration(now - job.startedAt)} ago (attempt ${job.attempt})`,
+    ...away,
+    ...placeReasons(facts),
+    footing(facts, job.launcher),
+    ...limitReasons(facts),
+    ...wish,
+  ];
+}
+
+function placeReasons({ spec, job, node }: RunningFacts): string[] {
+  const labels = Object.entries(spec.labels).map(([key, value]) => `${key}=${value}`);
+  const asked = [
+    ...(spec.nodes.length === 0 ? [] : [`--node ${spec.nodes.join(',')}`]),
+    ...labels.map((label) => `--label ${label}`),
+  ];
+  return [
+    asked.length === 0 ? `${node} had room first` : `${node} because of ${asked.join(' and ')}`,
+    ...(job.moves === 0 ? [] : [`it has moved ${job.moves} ${job.moves === 1 ? 'time' : 'times'}`]),
+    ...(job.crashes === 0
+      ? []
+      : [`${job.crashes} earlier ${job.crashes === 1 ? 'attempt' : 'attempts'} died with the node`]),
+  ];
+}
+
+/** Who may move a job started so. */
+const footings: Readonly<Record<LauncherName, string>> = {
+  plain: 'nobody can migrate it; it stays there until it ends',
+  mosrun: 'the cluster’s kernel (openMosix, MOSIX) may migrate it',
+  criu: 'omx can freeze it and go on with it on another node',
+};
+
+function footing({ spec, info, node }: RunningFacts, launcher: LauncherName): string {
+  const others =
+    spec.launcher === 'auto' &&
+    launcher === 'plain' &&
+    info !== undefined &&
+    info.launchers.every((name) => name === 'plain');
+  const why = others ? ` (auto: ${node} has no other launcher; omx doctor says why)` : '';
+  return `launcher ${launcher}: ${footings[launcher]}${why}`;
+}
+
+function limitReasons({ spec, job, now }: RunningFacts): string[] {
+  const { timeMs } = spec.limits;
+  if (timeMs === undefined || !('startedAt' in job) || job.startedAt === undefined) return [];
+  const left = job.startedAt + timeMs - now;
+  return [
+    `its limit is ${formatDuration(timeMs)} (--time), ${left > 0 ? `${formatDuration(left)} of it left` : 'which is over: it is being ended'}`,
+  ];
+}
+
+function wishReasons({ job, id }: RunningFacts): string[] {
+  if (job.wish === 'cancel') return ['a user has cancelled it; the node is ending it'];
+  if (job.status === 'paused') return [`a user has paused it (omx pause); omx resume ${id} continues it`];
+  return job.wish === 'pause' ? ['a user has paused it; the node is stopping it'] : [];
+}

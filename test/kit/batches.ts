@@ -1,0 +1,135 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+
+import { type OmxOptions, root, type RunningOmx, type TestHome } from './home.ts';
+import { until } from './until.ts';
+
+/** A line of `omx jobs --json`. */
+export interface JobJson {
+  readonly id: string;
+  readonly index: number;
+  readonly state: string;
+  readonly outcome: string | null;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly attempt: number;
+  readonly node: string | null;
+  readonly launcher: string | null;
+  readonly queuedAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly real: number | null;
+  readonly user: number | null;
+  readonly sys: number | null;
+  readonly maxRss: number | null;
+  readonly migrations: number;
+  readonly argv: readonly string[];
+}
+
+/** A program of test/fixtures/bin. */
+export function fixture(name: string): string {
+  return join(root, 'test/fixtures/bin', name);
+}
+
+/** Submits and returns the batch's id. */
+export async function submit(home: TestHome, args: readonly string[], options?: OmxOptions): Promise<string> {
+  const { code, stdout, stderr } = await home.omx(['submit', '-q', ...args], options);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout.trim();
+}
+
+/** Submits, waits until all jobs have ended, well or not, and returns the batch's id. */
+export async function finish(home: TestHome, args: readonly string[], options?: OmxOptions): Promise<string> {
+  const { code, stdout, stderr } = await home.omx(['submit', '-q', '--wait', ...args], options);
+  expect([0, 1], stderr).toContain(code);
+  return stdout.trim();
+}
+
+export async function jobsOf(home: TestHome, ...selectors: readonly string[]): Promise<JobJson[]> {
+  const { code, stderr, jsonLines } = await home.omx(['jobs', ...selectors, '--json']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return jsonLines<JobJson>();
+}
+
+export async function jobOf(home: TestHome, selector: string): Promise<JobJson> {
+  const jobs = await jobsOf(home, selector);
+  expect(jobs).toHaveLength(1);
+  return jobs[0] as JobJson;
+}
+
+/** Waits for the end of the jobs; the exit code is 0 where all succeeded and 1 where not. */
+export async function waitFor(home: TestHome, ...selectors: readonly string[]): Promise<number> {
+  const { code, stderr } = await home.omx(['wait', '-q', ...selectors]);
+  expect([0, 1], stderr).toContain(code);
+  return code;
+}
+
+/** What `omx logs` prints. */
+export async function logsOf(home: TestHome, ...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await home.omx(['logs', ...args]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
+}
+
+/** A worker of the test's own, so that its name and its slots are known. */
+export async function startNode(
+  home: TestHome,
+  { name = 'n1', slots = 2, args = [], env = {} }: { readonly name?: string; readonly slots?: number; readonly args?: readonly string[]; readonly env?: Record<string, string> } = {},
+): Promise<RunningOmx> {
+  const node = home.omxSpawn(['worker', '--name', name, '--slots', String(slots), ...args], { env });
+  let ended = false;
+  void node.ended.then(() => (ended = true));
+  await until(() => node.stdout().includes('node is up'), { timeoutMs: 30_000, failIf: () => ended && `the worker ended: ${node.stdout()}${node.stderr()}` });
+  return node;
+}
+
+/** The process id of the home's worker; undefined where none is noted. */
+export function workerPid(home: TestHome, name: string): number | undefined {
+  return pidIn(join(home.dir, 'nodes', name, 'worker.pid'));
+}
+
+export function shepherdPid(home: TestHome, name: string): number | undefined {
+  return pidIn(join(home.dir, 'nodes', name, 'shepherd.lock'));
+}
+
+export function serverPid(home: TestHome): number | undefined {
+  return pidIn(join(home.dir, 'redis.pid'));
+}
+
+function pidIn(path: string): number | undefined {
+  const pid = existsSync(path) ? Number(readFileSync(path, 'utf8').trim().split(' ')[0]) : 0;
+  return pid > 1 ? pid : undefined;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+/** SIGKILL, and waits until the process is gone. */
+export async function killNow(pid: number | undefined): Promise<void> {
+  expect(pid).toBeTypeOf('number');
+  process.kill(pid as number, 'SIGKILL');
+  await until(() => !isAlive(pid as number));
+}
+
+/** The lines of a file that jobs append to; none while it is not there. */
+export function linesOf(path: string): string[] {
+  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : [];
+}
+
+/** An empty folder in the home's work folder, where jobs leave their traces. */
+export function traces(home: TestHome, name: string): string {
+  const dir = join(home.work, name);
+  mkdirSync(dir);
+  return dir;
+}
+
+/** Opens a gate: makes the empty file that a job waits for. */
+export function open(path: string): void {
+  writeFileSync(path, '');
+}

@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { execa } from 'execa';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
+
+import { findRedisServer } from '@omx/queue/embedded';
+import { until } from './until.ts';
+
+/** A real redis-server on a unix socket, empty at the start of each test. */
+export interface TestRedis {
+  readonly socket: string;
+  readonly pid: () => number;
+  /** Ends it as an administrator would; everything is written. */
+  readonly stop: () => Promise<void>;
+  /** SIGKILL. */
+  readonly kill: () => Promise<void>;
+  /** Starts it again with its data, after `stop` or `kill` or without. */
+  readonly restart: () => Promise<void>;
+  readonly flush: () => Promise<void>;
+}
+
+/** One server for the file or `describe`. */
+export function useRedis(): TestRedis {
+  const dir = mkdtempSync('/tmp/omx-redis-');
+  const socket = `${dir}/redis.sock`;
+  let server: ReturnType<typeof run> | undefined;
+
+  const start = async (): Promise<void> => {
+    const started = run(dir, socket);
+    server = started;
+    let output: string | undefined;
+    void started.then((result) => (output = result.all));
+    await until(() => askRedis(socket, 'PING'), { is: (reply) => reply.startsWith('+PONG'), failIf: () => output });
+  };
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    server?.kill(signal);
+    await server;
+    server = undefined;
+  };
+  const redis: TestRedis = {
+    socket,
+    pid: () => server?.pid ?? -1,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    restart: async () => {
+      await end('SIGTERM');
+      await start();
+    },
+    flush: async () => {
+      await askRedis(socket, 'FLUSHALL');
+    },
+  };
+  beforeAll(start);
+  beforeEach(async () => {
+    if (server === undefined) await start();
+    await redis.flush();
+  });
+  afterAll(async () => {
+    await end('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  });
+  return redis;
+}
+
+function run(dir: string, socket: string) {
+  return execa(findRedisServer(process.env), serverArguments(dir, socket), { cwd: dir, reject: false, all: true });
+}
+
+// As the embedded server is started, but for one thing: `always`, so that a test may kill it at any moment.
+function serverArguments(dir: string, socket: string): string[] {
+  const options = {
+    port: '0',
+    unixsocket: socket,
+    dir,
+    appendonly: 'yes',
+    appendfsync: 'always',
+    save: '',
+    'maxmemory-policy': 'noeviction',
+  };
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
+/** One inline command, one reply line (https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands). */
+export async function askRedis(path: string, command: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path, () => socket.write(`${command}\r\n`));
+    socket.on('error', reject);
+    socket.on('data', (data) => {
+      socket.destroy();
+      resolve(data.toString());
+    });
+  });
+}

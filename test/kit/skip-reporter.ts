@@ -1,0 +1,43 @@
+import { relative } from 'node:path';
+import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node';
+
+import { beyondCi } from './needs.ts';
+
+/**
+ * Names every skipped test with its reason and closes with the line `N passed, N failed, N skipped`. Under `CI=true` a
+ * skip is a failure, as CI installs what the tests need; except for what it cannot have.
+ */
+export default class SkipReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
+    const tests = modules.flatMap((module) => [...module.children.allTests()]);
+    const count = (state: string): number => tests.filter((test) => test.result().state === state).length;
+    // A file that cannot be loaded or a broken hook fails without a failed test.
+    const failedElsewhere = modules.filter((module) => module.state() === 'failed' && !has(module, 'failed')).length;
+    const skipped = tests.filter((test) => test.result().state === 'skipped');
+
+    if (skipped.length > 0) console.log('Skipped:');
+    for (const test of skipped)
+      console.log(`  ${relative('', test.module.moduleId)} > ${test.fullName}: ${reasonOf(test)}`);
+    const unexcused = skipped.filter((test) => !reasonOf(test).startsWith(beyondCi));
+    if (process.env['CI'] === 'true' && unexcused.length > 0) {
+      console.log(`${unexcused.length} tests were skipped that CI must run.`);
+      process.exitCode = 1;
+    }
+    const failed = count('failed') + failedElsewhere + unhandledErrors.length;
+    console.log(`${count('passed')} passed, ${failed} failed, ${skipped.length} skipped`);
+  }
+}
+
+function has(module: TestModule, state: 'failed'): boolean {
+  return !module.children.allTests(state).next().done;
+}
+
+function reasonOf(test: TestCase): string {
+  const result = test.result();
+  if (result.state === 'skipped' && result.note !== undefined) return result.note;
+  for (let at: TestCase | TestSuite | TestModule = test; at.type !== 'module'; at = at.parent) {
+    const { skipReason } = at.meta();
+    if (skipReason !== undefined) return skipReason;
+  }
+  return 'no reason given (test/kit/needs.ts gives one)';
+}
