@@ -14,10 +14,10 @@ trap tidy EXIT
 trap 'exit 130' HUP INT TERM
 
 # A package that brings a service asks this file whether it may start it (invoke-rc.d(8)). One that is here already is
-# the administrator's.
+# the administrator's. Ours says no only while we live, should we be killed before we can remove it.
 if [ ! -e "$policy" ]; then
   ours=yes
-  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  printf '#!/bin/sh\nif kill -0 %s 2>/dev/null; then exit 101; fi\n' $$ >"$policy"
   chmod 755 "$policy"
 fi
 

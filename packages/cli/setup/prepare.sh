@@ -69,3 +69,4 @@ fi
 
 [ -f packages/cli/dist/bin.js ] || say "compiling"
 node_modules/.bin/tsc -b
+node packages/queue/bundle-client.mjs

@@ -242,19 +242,29 @@ export class BatchStore {
     await this.redis.publish(globalKeys.wake, [reason, id, ...(graceMs === undefined ? [] : [graceMs])].join(' '));
   }
 
-  /** Holds, releases or cancels every job nobody has touched yet, however many, in one step. */
+  /**
+   * Holds, releases or cancels every job nobody has touched yet, however many, in one step.
+   * @param order the jobs to offer in the same step, all of them in the order in which they are to run
+   * @returns undefined where somebody else has changed them since `batch` was read
+   */
   async changeUntouched(
     batch: Batch,
     to: Untouched,
     note: string,
+    order: readonly Span[] = [],
   ): Promise<{ readonly changed: number; readonly finished: boolean } | undefined> {
+    const chunks = chunkOrder(order, batch.total).map((spans) => `0|${formatSpans(spans)}`);
+    if (chunks.length > 0) await this.announce(batch.id);
     const reply = (await scripts.untouched.run(this.redis, batchKeys(batch.id).tag, [
       batch.untouched,
       to,
       note,
       Date.now() - batch.submittedAt,
+      ...chunks,
     ])) as number[];
-    return reply[0] === -1 ? undefined : { changed: reply[0] ?? 0, finished: reply[1] === 1 };
+    if (reply[0] === -1) return undefined;
+    if (chunks.length > 0) await this.wake(batch.id);
+    return { changed: reply[0] ?? 0, finished: reply[1] === 1 };
   }
 
   async addRevision(batch: Batch, revision: Revision): Promise<void> {

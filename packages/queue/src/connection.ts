@@ -1,5 +1,7 @@
 import { ExitCode, OmxError } from '@omx/core';
-import { Redis, type RedisOptions } from 'ioredis';
+import type { Redis, RedisOptions } from 'ioredis';
+
+import { RedisClient } from './redis-client.ts';
 
 /** Where a queue is: a Redis URL, or the unix socket of the embedded server. */
 export type QueueAddress = { readonly url: string } | { readonly socket: string };
@@ -77,7 +79,7 @@ export function openConnection(address: QueueAddress, more: Settings = {}): Redi
     }
     redis = address.url.startsWith('unix://')
       ? atPath(address.url.slice(7), settings)
-      : new Redis(address.url, settings);
+      : new RedisClient(address.url, settings);
   }
   redis.on('ready', () => {
     everReady = true;
@@ -86,7 +88,7 @@ export function openConnection(address: QueueAddress, more: Settings = {}): Redi
 }
 
 function atPath(path: string, settings: Settings): Redis {
-  return new Redis({ ...settings, path });
+  return new RedisClient({ ...settings, path });
 }
 
 function unreachable(address: QueueAddress, cause: Error): OmxError {

@@ -41,15 +41,20 @@ return redis.call('LLEN', KEYS[1] .. ':outbox')
 `;
 
 /**
- * Changes what untouched jobs of a batch are, if they still are what the caller saw.
+ * Changes what untouched jobs of a batch are, if they still are what the caller saw, and offers them in the same step:
+ * chunks offered before would be passed over, and a crash before chunks offered after would leave jobs nobody takes.
  *
  * KEYS[1] the batch's tag · ARGV[1] seen · ARGV[2] new · ARGV[3] note · ARGV[4] now, ms after the submit
+ * ARGV[5…] chunks to offer: `at|ordinals`
  * Returns the number of untouched jobs changed, or -1 if somebody else changed them first; and whether the batch ended.
  */
 export const changeUntouched = `
 local tag, FIRST_ENDED = KEYS[1], 7
 if redis.call('HGET', tag .. ':meta', 'untouched') ~= ARGV[1] then return { -1, 0 } end
 redis.call('HSET', tag .. ':meta', 'untouched', ARGV[2], 'note', ARGV[3])
+for i = 5, #ARGV do
+  redis.call('RPUSH', tag .. ':outbox', redis.call('HINCRBY', tag .. ':sums', 'seq', 1) .. '|' .. ARGV[i])
+end
 local total, touched, ended = tonumber(redis.call('HGET', tag .. ':meta', 'total')), 0, 0
 for class = 1, 14 do
   local c = tonumber(redis.call('HGET', tag .. ':sums', class) or '0')
