@@ -81,16 +81,21 @@ export class JobStore {
 
   async read(batch: Batch, ordinals: readonly number[]): Promise<JobSnapshot[]> {
     const keys = batchKeys(batch.id);
+    const runs = neighboursOf(ordinals);
     const pipeline = this.#batches.redis.pipeline();
-    for (const ordinal of ordinals) {
-      const offset = (ordinal % blockJobs) * recordBytes;
-      pipeline.getrangeBuffer(keys.block(Math.floor(ordinal / blockJobs)), offset, offset + recordBytes - 1);
+    for (const { first, last } of runs) {
+      const offset = (first % blockJobs) * recordBytes;
+      const key = keys.block(Math.floor(first / blockJobs));
+      pipeline.getrangeBuffer(key, offset, offset + (last - first + 1) * recordBytes - 1);
     }
-    const replies = ordinals.length === 0 ? [] : ((await pipeline.exec()) ?? []);
-    return ordinals.map((ordinal, at) => {
-      const [error, record] = replies[at] ?? [null, zeros];
+    const replies = runs.length === 0 ? [] : ((await pipeline.exec()) ?? []);
+    return runs.flatMap(({ first, last }, at) => {
+      const [error, records] = replies[at] ?? [null, zeros];
       if (error !== null) throw error;
-      return snapshotOf(batch, ordinal, (record as Buffer).length === recordBytes ? (record as Buffer) : zeros);
+      return Array.from({ length: last - first + 1 }, (_, place) => {
+        const record = (records as Buffer).subarray(place * recordBytes, (place + 1) * recordBytes);
+        return snapshotOf(batch, first + place, record.length === recordBytes ? record : zeros);
+      });
     });
   }
 
@@ -203,6 +208,17 @@ export class JobStore {
     const key = batchKeys(batch.id).superseded;
     await this.#batches.redis.pipeline().rpush(key, text).ltrim(key, -1000, -1).exec();
   }
+}
+
+/** Runs of ascending neighbours within a block, each to be read at once; the order is kept. */
+function neighboursOf(ordinals: readonly number[]): { first: number; last: number }[] {
+  const runs: { first: number; last: number }[] = [];
+  for (const ordinal of ordinals) {
+    const open = runs.at(-1);
+    if (open !== undefined && ordinal === open.last + 1 && ordinal % blockJobs !== 0) open.last = ordinal;
+    else runs.push({ first: ordinal, last: ordinal });
+  }
+  return runs;
 }
 
 /** The next record of a job without a write, for callers that go on from their own change. */

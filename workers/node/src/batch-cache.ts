@@ -124,12 +124,16 @@ export class BatchCache {
     if (this.#runtimes.has(id)) await this.reload(id);
   }
 
-  async forgetIdle(inUse: ReadonlySet<BatchId>, olderThanMs = 60_000): Promise<void> {
+  /** @returns the batches that are kept */
+  async forgetIdle(inUse: ReadonlySet<BatchId>, olderThanMs = 60_000): Promise<BatchRuntime[]> {
+    const kept: BatchRuntime[] = [];
     for (const [id, loading] of this.#runtimes) {
       const runtime = await loading.catch(() => undefined);
       if (runtime === undefined || (!inUse.has(id) && Date.now() - runtime.lastUsed > olderThanMs))
         this.#runtimes.delete(id);
+      else kept.push(runtime);
     }
+    return kept;
   }
 
   async #load(id: BatchId): Promise<BatchRuntime | undefined> {

@@ -62,8 +62,6 @@ export class Executor {
   readonly #startedLately: Attempt[] = [];
   #starting: Promise<void> | undefined;
   #leaving = false;
-  /** Mean real time of the jobs that ended here lately, milliseconds. */
-  meanMs: number | undefined;
   onRoom: () => void = () => {};
   onShortage: (ms: number) => void = () => {};
 
@@ -176,6 +174,11 @@ export class Executor {
       if (attempt.pid !== undefined && treeRss(attempt.pid, table) > (attempt.memBytes ?? Infinity))
         this.#options.shepherd.end(attempt.key, 'oom', 0);
     }
+  }
+
+  /** Lets go of what was kept for batches that are no longer in use. */
+  forgetAllBut(kept: readonly BatchRuntime[]): void {
+    this.#starter.forgetAllBut(kept);
   }
 
   /** Gives everything back: what has not started as it was, what runs after it has been ended. */
@@ -316,7 +319,6 @@ export class Executor {
       this.#giveBack(attempt, 0);
       return;
     }
-    this.meanMs = (this.meanMs ?? event.endedAt - event.startedAt) * 0.8 + (event.endedAt - event.startedAt) * 0.2;
     this.#end(attempt, outcomeOfEnd(event, attempt.cancelledBy, attempt.launcher), event);
   }
 
@@ -330,6 +332,7 @@ export class Executor {
   async #report(attempt: Attempt, outcome: Outcome, event: EndedEvent | undefined): Promise<void> {
     const runtime = await this.#options.cache.get(attempt.batch);
     if (runtime === undefined) return;
+    if (event !== undefined) runtime.learn(event.endedAt - event.startedAt);
     const spec = runtime.specOf(attempt.ordinal);
     const rows: JobRows | undefined =
       spec.parse === undefined || event === undefined

@@ -1,11 +1,7 @@
-import { rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
-
 import { type Batch, type BatchId, doneCount } from '@omx/core';
 import {
   batchKeys,
   type BatchStore,
-  chunkOrder,
   globalKeys,
   type JobStore,
   orderJobs,
@@ -24,7 +20,6 @@ interface FollowUpsOptions {
   readonly cache: BatchCache;
   readonly delivery: Delivery;
   readonly dependencies: Dependencies;
-  readonly nodeDir: string;
   readonly log: Logger;
 }
 
@@ -97,13 +92,12 @@ export class FollowUps {
   }
 
   async #finish(batch: Batch): Promise<void> {
-    const { batches, nodeDir, dependencies } = this.#options;
+    const { batches, dependencies } = this.#options;
     await batches.redis
       .pipeline()
       .srem(globalKeys.active, batch.id)
       .set(globalKeys.named(batch.spec.name), batch.id)
       .exec();
-    await rmdir(join(nodeDir, 'out', batch.id)).catch(() => undefined);
     await dependencies.check(async (waiting) => this.#release(waiting));
   }
 
@@ -113,13 +107,7 @@ export class FollowUps {
 
   async #release(batch: Batch): Promise<void> {
     const { batches, jobs } = this.#options;
-    // Offered before it is released: a crash in between leaves offers of held jobs, which nobody takes, and the next look does both again.
-    const order = await orderJobs(batches, jobs, batch.spec, batch.total);
-    await batches.changeUntouched(batch, 'queued', '');
-    await batches.offer(
-      batch.id,
-      chunkOrder(order, batch.total).map((spans) => ({ spans })),
-    );
+    await batches.changeUntouched(batch, 'queued', '', await orderJobs(batches, jobs, batch.spec, batch.total));
   }
 
   /** A batch whose last write was made by a worker that died before the steps above. */

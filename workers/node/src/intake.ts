@@ -1,4 +1,4 @@
-import { applyEvent, attemptId, eachOf, indexOf, isIllegal, splitSpans } from '@omx/core';
+import { applyEvent, attemptId, eachOf, indexOf, isIllegal, spansOf } from '@omx/core';
 import { type BatchStore, type JobChange, type JobStore, snapshotAfter } from '@omx/queue';
 import type { Chunk } from '@omx/queue/delivery';
 
@@ -24,28 +24,33 @@ export async function claim(
   room: number,
   stores: { readonly batches: BatchStore; readonly jobs: JobStore; readonly cache: BatchCache },
 ): Promise<Attempt[]> {
-  const runtime = await stores.cache.get(chunk.batch);
+  const known = await stores.cache.get(chunk.batch);
+  // What is remembered as held or cancelled may have been let go since, and a chunk passed over does not come again.
+  const runtime = known === undefined || known.batch.untouched === 'queued' ? known : await stores.cache.reload(chunk.batch);
   if (runtime === undefined) {
     await chunk.done();
     return [];
   }
-  const { head, tail } = splitSpans(chunk.spans, room);
-  if (tail.length > 0) await stores.batches.offer(chunk.batch, [{ spans: tail, at: -1 }]);
-  const claimed = await lease(runtime, [...eachOf(head)], stores);
+  const { claimed, rest } = await lease(runtime, [...eachOf(chunk.spans)], room, stores);
+  if (rest.length > 0) await stores.batches.offer(chunk.batch, [{ spans: spansOf(rest), at: -1 }]);
   await chunk.done();
   return claimed;
 }
 
+/** Leases the first `room` jobs that can be had; the rest are those that could be had too. */
 async function lease(
   runtime: BatchRuntime,
-  ordinals: number[],
+  ordinals: readonly number[],
+  room: number,
   stores: { readonly jobs: JobStore; readonly cache: BatchCache },
-): Promise<Attempt[]> {
+): Promise<{ readonly claimed: Attempt[]; readonly rest: number[] }> {
   const claimed: Attempt[] = [];
+  let rest: number[] = [];
   for (let open = ordinals, tries = 0; open.length > 0 && tries < 5; tries += 1) {
-    const snapshots = await stores.jobs.read(runtime.batch, open);
-    const changes: JobChange[] = snapshots.flatMap((snapshot) => {
-      if (snapshot.job.status !== 'queued') return [];
+    const waiting = (await stores.jobs.read(runtime.batch, open)).filter((snapshot) => snapshot.job.status === 'queued');
+    const left = Math.max(0, room - claimed.length);
+    rest = [...rest, ...waiting.slice(left).map((snapshot) => snapshot.ordinal)];
+    const changes: JobChange[] = waiting.slice(0, left).flatMap((snapshot) => {
       const next = applyEvent(snapshot.job, { type: 'lease', node: runtime.nodeNumber });
       return isIllegal(next) ? [] : [{ snapshot, next, throttled: true }];
     });
@@ -56,7 +61,7 @@ async function lease(
     open = result.conflicts.map((snapshot) => snapshot.ordinal);
     if (open.length > 0) await stores.cache.reload(runtime.batch.id);
   }
-  return claimed;
+  return { claimed, rest };
 }
 
 function attemptOf(runtime: BatchRuntime, change: JobChange): Attempt {

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { bufferOf, bytesOf, type Bytes } from '@omx/core';
@@ -22,12 +22,15 @@ export class Starter {
   readonly #nodeDir: string;
   readonly #node: Bytes;
   readonly #environments = new Set<string>();
-  readonly #folders = new Set<string>();
+  /** Folders for the output of batches; those an earlier worker left are looked after, too. */
+  readonly #folders: Set<string>;
 
   constructor(shepherd: Shepherd, nodeDir: string, node: string) {
     this.#shepherd = shepherd;
     this.#nodeDir = nodeDir;
     this.#node = bytesOf(node);
+    const out = join(nodeDir, 'out');
+    this.#folders = new Set(existsSync(out) ? readdirSync(out) : []);
   }
 
   /** @throws OmxError where the launcher the batch asks for is not there */
@@ -62,11 +65,17 @@ export class Starter {
     };
   }
 
-  /** Forgets environments and folders of batches that are no longer in use. */
-  forget(inUse: ReadonlySet<string>, environmentsInUse: ReadonlySet<string>): void {
-    for (const batch of this.#folders) if (!inUse.has(batch)) this.#folders.delete(batch);
+  /** Forgets environments and folders of batches that are no longer in use; a folder without output is removed. */
+  forgetAllBut(kept: readonly BatchRuntime[]): void {
+    const batches = new Set<string>(kept.map(({ batch }) => batch.id));
+    for (const batch of this.#folders) {
+      if (batches.has(batch)) continue;
+      this.#folders.delete(batch);
+      removeIfEmpty(join(this.#nodeDir, 'out', batch));
+    }
+    const environments = new Set(kept.map(({ batch }) => batch.spec.env));
     for (const digest of this.#environments) {
-      if (environmentsInUse.has(digest)) continue;
+      if (environments.has(digest)) continue;
       this.#environments.delete(digest);
       this.#shepherd.forgetEnvironment(digest);
     }
@@ -93,5 +102,13 @@ export class Starter {
       `OMX_NODE=${this.#node}` as Bytes,
       ...(bufferOf(value).length > 100_000 ? [] : [`OMX_VALUE=${value}` as Bytes]),
     ];
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // It holds output that stays on the node.
   }
 }

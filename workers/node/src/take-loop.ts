@@ -3,7 +3,7 @@ import type { Delivery } from '@omx/queue/delivery';
 import type { Logger } from 'pino';
 
 import type { Attempts } from './attempt.ts';
-import type { BatchCache } from './batch-cache.ts';
+import type { BatchCache, BatchRuntime } from './batch-cache.ts';
 import type { Executor } from './executor.ts';
 import { claim, claimAhead } from './intake.ts';
 import { satisfies } from './placement.ts';
@@ -36,6 +36,8 @@ export class TakeLoop {
   #classesAt = 0;
   /** While the node is short of something (processes, files), nothing is taken until then. */
   #restUntil = 0;
+  /** The batch whose jobs were taken last: how long they run decides how many are taken ahead. */
+  #latest: BatchRuntime | undefined;
 
   constructor(options: TakeLoopOptions) {
     this.#options = options;
@@ -75,11 +77,12 @@ export class TakeLoop {
 
   /** @returns whether there may be more to take at once */
   async #turn(): Promise<boolean> {
-    const { delivery, executor } = this.#options;
+    const { delivery, executor, cache } = this.#options;
     if (this.#room() <= 0) return false;
     for (const placementClass of await this.#myClasses()) {
       const chunk = await delivery.take(placementClass);
       if (chunk === undefined) continue;
+      this.#latest = await cache.get(chunk.batch);
       const claimed = await claim(chunk, Math.max(1, this.#room()), this.#options);
       executor.add(claimed);
       return true;
@@ -90,7 +93,7 @@ export class TakeLoop {
   #room(): number {
     const { attempts, slots, executor } = this.#options;
     if (Date.now() < this.#restUntil || executor.isBehind) return 0;
-    return slots + claimAhead(slots, executor.meanMs) - attempts.slotsTaken - executor.readySlots;
+    return slots + claimAhead(slots, this.#latest?.meanMs) - attempts.slotsTaken - executor.readySlots;
   }
 
   async #myClasses(): Promise<string[]> {

@@ -236,7 +236,7 @@ export class NodeWorker {
     await parts.wishes.checkAll();
     parts.executor.enforceMemory();
     const inUse = new Set([...this.#attempts.all()].map((attempt) => attempt.batch));
-    await parts.cache.forgetIdle(inUse);
+    parts.executor.forgetAllBut(await parts.cache.forgetIdle(inUse));
   }
 
   /** Somebody has removed the node's folder: nothing it does could be adopted or reported any more. */

@@ -1,4 +1,4 @@
-import { Composer, isAlias, isMap, isNode, isScalar, Lexer, Parser, type CST, type Document } from 'yaml';
+import { Composer, isAlias, isMap, isNode, isScalar, Lexer, Parser, visit, type CST, type Document } from 'yaml';
 
 import type { DocumentParser, SyntaxProblem } from './batch-document.ts';
 import type { PathStep } from './problem.ts';
@@ -13,6 +13,7 @@ export const parseYamlDocument: DocumentParser = (text) => {
   if (document === undefined) return { offset: 0, what: 'the file is empty' };
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) return { offset: problem.pos[0], what: reasonOf(problem) };
+  keysAsWritten(document);
   if (second !== undefined)
     return { offset: second.range[0], what: 'a second document starts here; a batch file is one' };
   try {
@@ -26,6 +27,15 @@ export const parseYamlDocument: DocumentParser = (text) => {
     throw error;
   }
 };
+
+/** Keys are texts: `null` (an option), `007` and `true` mean what is written. */
+function keysAsWritten(document: Document): void {
+  visit(document, {
+    Pair: (_, { key }) => {
+      if (isScalar(key) && typeof key.value !== 'string' && key.source !== undefined) key.value = key.source;
+    },
+  });
+}
 
 /**
  * The composer recurses, and an overflow of its stack cannot be relied on to be an exception (a regular expression compiled

@@ -3,7 +3,7 @@ import { usageError } from '../errors.ts';
 import { JobExpander } from './expand.ts';
 import { compileJobs } from './job-source.ts';
 import { parseLabelText } from './option-values.ts';
-import { compileOptions } from './options.ts';
+import { compileOptions, type PathBase } from './options.ts';
 import { specError, whereOnCommandLine, within, type Where } from './problem.ts';
 import type { RawBatch } from './raw-batch.ts';
 import type { SourceContent } from './sources.ts';
@@ -14,6 +14,8 @@ import { splitWords } from './words.ts';
 export interface SubmitContext {
   /** Absolute. */
   readonly cwd: Bytes;
+  /** @defaultValue `cwd` for every path */
+  readonly base?: PathBase;
   readonly umask: number;
   /** Digest of the environment the jobs get (`batchEnvironment`). */
   readonly envDigest: string;
@@ -34,7 +36,7 @@ export interface CompiledBatch {
  */
 export function compileBatch(raw: RawBatch, sources: SourceContent, context: SubmitContext): CompiledBatch {
   const where = context.where ?? whereOnCommandLine;
-  const options = compileOptions(raw, where, context.cwd);
+  const options = compileOptions(raw, where, context.cwd, context.base);
   const { jobs, items, throttle } = compileJobs(raw, sources, where);
   const shell = raw.shell ?? false;
   const command = commandWords(raw, sources, where);

@@ -45,21 +45,25 @@ export const limitOptions = [
   'max-output',
 ] as const satisfies readonly OptionName[];
 
+/** Where a relative path among the options starts. */
+export type PathBase = (key: 'cwd' | 'stdin') => Bytes;
+
 /**
  * Compiles the options of a batch: milliseconds, bytes and numbers, defaults filled in.
- * @param cwd the submitter's working directory; relative `cwd` and `stdin` start there
+ * @param cwd the submitter's working directory
  * @throws SPEC_INVALID naming the option
  */
-export function compileOptions(raw: RawBatch, where: Where, cwd: Bytes): CompiledOptions {
+export function compileOptions(raw: RawBatch, where: Where, cwd: Bytes, base: PathBase = () => cwd): CompiledOptions {
   const read = reader(raw, where);
   const stdin = read('stdin', parsePath);
+  const folder = read('cwd', parsePath);
   if (stdin === '-') throw specError(where(['stdin']), "'-' cannot be kept with the batch", 'name a file');
   return {
     launcher: read('launcher', parseLauncher) ?? 'auto',
     nodes: read('node', parseNodes) ?? [],
     labels: read('label', parseLabels) ?? {},
-    cwd: resolvePath(cwd, read('cwd', parsePath) ?? '.'),
-    ...defined('stdin', stdin === undefined ? undefined : resolvePath(cwd, stdin)),
+    cwd: folder === undefined ? cwd : resolvePath(base('cwd'), folder),
+    ...defined('stdin', stdin === undefined ? undefined : resolvePath(base('stdin'), stdin)),
     ...defined('parse', read('parse', parsePath)),
     after: read('after', (after) => listOf(after).map((rule) => parseAfter(rule))) ?? [],
     ...defined('key', read('key', parseLabelText)),

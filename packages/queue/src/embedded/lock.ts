@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { ExitCode, OmxError } from '@omx/core';
+import { errorOf, ExitCode, OmxError } from '@omx/core';
 
 /**
  * Runs `work` while no other process of this home does. The lock file names its holder by process id and start time,
@@ -33,7 +33,14 @@ function tryLock(path: string): boolean {
     closeSync(file);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw new OmxError(`cannot make the lock ${path}: ${errorOf(error).message}`, {
+        code: 'HOME_UNWRITABLE',
+        exitCode: ExitCode.unreachable,
+        hint: 'set OMX_HOME to a folder you may write to',
+        cause: error,
+      });
+    }
   }
   if (isStale(path)) {
     try {

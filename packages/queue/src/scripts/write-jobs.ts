@@ -35,6 +35,11 @@ for class = 1, 14 do counts[class] = tonumber(counts[class] or '0') end
 local active = counts[3] + counts[4] + counts[5] + counts[6]
 local there = {}
 local function isActive(class) return class >= 3 and class <= 6 end
+local function waits(ordinal)
+  local offset = (ordinal % BLOCK) * RECORD
+  local class = string.byte(redis.call('GETRANGE', tag .. ':jobs:' .. math.floor(ordinal / BLOCK), offset, offset)) or 0
+  return class == 1 or (class == 0 and untouched == 'queued')
+end
 local function isFailure(class) return class >= FIRST_ENDED + 1 and class ~= 12 end
 
 local at, n = 1, #entries
@@ -110,8 +115,11 @@ if throttle > 0 then
   while active < throttle do
     local ordinal = redis.call('LPOP', tag .. ':parked')
     if not ordinal then break end
-    redis.call('RPUSH', tag .. ':outbox', redis.call('HINCRBY', sums, 'seq', 1) .. '|0|' .. ordinal)
-    active = active + 1
+    -- Held or cancelled meanwhile, it would be passed over and its place stay empty; released, it is offered again.
+    if waits(tonumber(ordinal)) then
+      redis.call('RPUSH', tag .. ':outbox', redis.call('HINCRBY', sums, 'seq', 1) .. '|0|' .. ordinal)
+      active = active + 1
+    end
   end
 end
 
