@@ -67,6 +67,8 @@ export class NodeAsker {
     const id = String(this.#last);
     const answer = new Promise<Buffer | undefined>((resolve) => {
       const timer = setTimeout(() => resolve(undefined), request.waitMs + answerMs);
+      // A closed session must not be kept by a question nobody waits for.
+      timer.unref();
       this.#waiting.set(id, (bytes) => {
         clearTimeout(timer);
         resolve(bytes);
