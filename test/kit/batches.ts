@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 
-import { type OmxOptions, root, type RunningOmx, type TestHome } from './home.ts';
+import { type OmxOptions, type RunningOmx, type TestHome } from './home.ts';
 import { until } from './until.ts';
 
 /** A line of `omx jobs --json`. */
@@ -25,11 +25,6 @@ export interface JobJson {
   readonly maxRss: number | null;
   readonly migrations: number;
   readonly argv: readonly string[];
-}
-
-/** A program of test/fixtures/bin. */
-export function fixture(name: string): string {
-  return join(root, 'test/fixtures/bin', name);
 }
 
 /** Submits and returns the batch's id. */
@@ -129,7 +124,7 @@ export function traces(home: TestHome, name: string): string {
   return dir;
 }
 
-/** Opens a gate: makes the empty file that a job waits for. */
+/** Makes the empty file that a latch waits for. */
 export function open(path: string): void {
   writeFileSync(path, '');
 }

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer, type NetConnectOpts } from 'node:net';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 
@@ -81,13 +81,44 @@ function serverArguments(dir: string, socket: string): string[] {
 }
 
 /** One inline command, one reply line (https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands). */
-export async function askRedis(path: string, command: string): Promise<string> {
+export async function askRedis(where: string | NetConnectOpts, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(path, () => socket.write(`${command}\r\n`));
+    const socket = connect(typeof where === 'string' ? { path: where } : where, () => socket.write(`${command}\r\n`));
     socket.on('error', reject);
     socket.on('data', (data) => {
       socket.destroy();
       resolve(data.toString());
+    });
+  });
+}
+
+/** A server that listens on a port of 127.0.0.1, with settings of its own. Stop it before the test ends. */
+export async function redisOnPort(settings: readonly string[]): Promise<{ readonly port: number; readonly stop: () => Promise<void> }> {
+  const port = await freePort();
+  const server = execa(findRedisServer(process.env), ['--port', String(port), '--bind', '127.0.0.1', '--save', '', ...settings], {
+    cwd: '/tmp',
+    reject: false,
+    all: true,
+  });
+  let output: string | undefined;
+  void server.then((result) => (output = result.all));
+  await until(() => askRedis({ host: '127.0.0.1', port }, 'PING'), { failIf: () => output });
+  return {
+    port,
+    stop: async () => {
+      server.kill('SIGKILL');
+      await server;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
     });
   });
 }

@@ -1,19 +1,30 @@
 import { relative } from 'node:path';
-import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node';
+import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
 
 import { beyondCi } from './needs.ts';
+
+const noReason = 'no reason given (test/kit/needs.ts gives one)';
 
 /**
  * Names every skipped test with its reason and closes with the line `N passed, N failed, N skipped`. Under `CI=true` a
  * skip is a failure, as CI installs what the tests need; except for what it cannot have.
  */
 export default class SkipReporter implements Reporter {
+  #filtered = false;
+
+  onInit(vitest: Vitest): void {
+    // What `-t` leaves out is nobody's loss.
+    this.#filtered = vitest.config.testNamePattern !== undefined;
+  }
+
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     const count = (state: string): number => tests.filter((test) => test.result().state === state).length;
     // A file that cannot be loaded or a broken hook fails without a failed test.
     const failedElsewhere = modules.filter((module) => module.state() === 'failed' && !has(module, 'failed')).length;
-    const skipped = tests.filter((test) => test.result().state === 'skipped');
+    const skipped = tests.filter(
+      (test) => test.result().state === 'skipped' && !(this.#filtered && reasonOf(test) === noReason),
+    );
 
     if (skipped.length > 0) console.log('Skipped:');
     for (const test of skipped)
@@ -39,5 +50,5 @@ function reasonOf(test: TestCase): string {
     const { skipReason } = at.meta();
     if (skipReason !== undefined) return skipReason;
   }
-  return 'no reason given (test/kit/needs.ts gives one)';
+  return noReason;
 }

@@ -6,13 +6,15 @@ const [first, second] = process.argv.slice(2);
 if (second === undefined && (first === '--version' || first === '-V')) {
   process.stdout.write(`${version()}\n`);
 } else {
-  const { main } = await import('./main.ts');
+  const [{ main }, { workingDirectory }] = await Promise.all([import('./main.ts'), import('./raw-args.ts')]);
   process.exitCode = await main(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    cwd: process.cwd(),
+    get cwd() {
+      return workingDirectory();
+    },
     onInterrupt: (listener) => {
       process.on('SIGINT', listener);
       return () => process.off('SIGINT', listener);

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 
-import { bytesOf, type Bytes } from '@omx/core';
+import { bytesFromBuffer, bytesOf, type Bytes, usageError } from '@omx/core';
 
 /**
  * The bytes of command-line words. Node decodes `process.argv` as UTF-8 and puts U+FFFD where it cannot; the words as
@@ -11,6 +11,25 @@ export function rawWords(words: readonly string[]): Bytes[] {
   if (!words.some((word) => word.includes('\uFFFD'))) return words.map(bytesOf);
   const all = readFileSync('/proc/self/cmdline').toString('latin1').split('\0').slice(0, -1) as Bytes[];
   return all.slice(all.length - words.length);
+}
+
+/** Whether a text of the command line, as Node decoded it, is what was typed. */
+export function isAsTyped(text: string): boolean {
+  return !text.includes('\uFFFD') || readFileSync('/proc/self/cmdline').includes(text);
+}
+
+/** Asked only by commands that need it: in a folder that was removed the others work all the same. */
+export function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw usageError('the working directory is no longer there', 'cd to another folder');
+  }
+}
+
+/** The working directory as bytes, for the same reason. */
+export function rawWorkingDirectory(cwd: string): Bytes {
+  return cwd.includes('\uFFFD') ? bytesFromBuffer(readlinkSync('/proc/self/cwd', { encoding: 'buffer' })) : bytesOf(cwd);
 }
 
 /** The environment as bytes, for the same reason. */

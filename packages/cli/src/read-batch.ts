@@ -1,8 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { posix } from 'node:path';
 
 import {
   batchEnvironment,
+  bufferOf,
   bytesOf,
   type Bytes,
   compileBatch,
@@ -13,13 +14,14 @@ import {
   parseBatchFile,
   type RawBatch,
   type SourceContent,
+  specError,
   usageError,
   type Where,
   whereOnCommandLine,
 } from '@omx/core';
 
 import type { Io } from './io.ts';
-import { rawEnvironment, rawWords } from './raw-args.ts';
+import { isAsTyped, rawEnvironment, rawWords, rawWorkingDirectory } from './raw-args.ts';
 
 /** The options of submit and run as commander hands them over. */
 export interface SubmitOptions {
@@ -39,22 +41,24 @@ const ownOptions = new Set(['file', 'redis', 'dryRun', 'wait', 'progress', 'quie
 /** Turns a command line into a batch; nothing is in the queue yet, so a refusal leaves nothing behind. */
 export async function readBatch(io: Io, words: readonly string[], options: SubmitOptions): Promise<ReadBatch> {
   const typed = rawOf(options);
+  refuseDamaged(typed);
+  const cwd = rawWorkingDirectory(io.cwd);
   const { command, values } = splitAtColons(words);
-  const { raw: inFile, where: whereInFile, dir } = options.file === undefined ? noFile(io) : await readFileBatch(io, options.file);
+  const { raw: inFile, where: whereInFile, dir } = options.file === undefined ? noFile(cwd) : await readFileBatch(cwd, options.file);
   const raw: RawBatch = { ...inFile, ...typed };
-  const where: Where = (path) => (path[0] !== undefined && path[0] in typed ? whereOnCommandLine(path) : whereInFile(path));
+  const isTyped = (key: string): boolean => key in typed || (key === 'command' && command.length > 0) || (key === 'values' && values.length > 0);
+  const where: Where = (path) => (isTyped(String(path[0])) ? whereOnCommandLine(path) : whereInFile(path));
   // What the command line says counts from where it is typed; what the file says, from where the file is.
-  if (options.file !== undefined && typed.cwd === undefined && inFile.cwd !== undefined) Object.assign(raw, { cwd: resolve(dir, inFile.cwd) });
-  const base = (key: string): string => (key in typed || options.file === undefined ? io.cwd : dir);
+  const base = (key: string): Bytes => (isTyped(key) ? cwd : dir);
   const sources: SourceContent = {
-    ...(await loadSources(raw, async (path) => (path === '-' ? readAll(io) : readFile(resolve(base(sourceKey(raw, path)), path))), where)),
+    ...(await loadSources(raw, async (path) => (path === '-' ? readAll(io) : readFile(bufferOf(absolute(base(sourceKey(raw, path)), path)))), where)),
     ...(command.length === 0 ? {} : { command }),
     ...(values.length === 0 ? {} : { values }),
   };
   const environment = batchEnvironment(rawEnvironment(io.env), raw, where);
   const full: RawBatch = values.length === 0 ? raw : { ...raw, values: values.map((list) => list.map(String)) };
   const compile = (envDigest: string): CompiledBatch =>
-    compileBatch(full, sources, { cwd: bytesOf(io.cwd), umask: process.umask(), envDigest, where });
+    compileBatch(full, sources, { cwd, base, umask: process.umask(), envDigest, where });
   // Checked before anything is started or stored.
   compile('');
   return { environment, compile };
@@ -63,6 +67,14 @@ export async function readBatch(io: Io, words: readonly string[], options: Submi
 function rawOf(options: SubmitOptions): Partial<RawBatch> {
   const entries = Object.entries(options).filter(([key, value]) => !ownOptions.has(key) && value !== undefined);
   return Object.fromEntries(entries.map(([key, value]) => [key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]));
+}
+
+/** Options are texts, and a text with other bytes in it has lost them already. */
+function refuseDamaged(typed: Partial<RawBatch>): void {
+  for (const [key, value] of Object.entries(typed)) {
+    if ([value].flat().every((text) => typeof text !== 'string' || isAsTyped(text))) continue;
+    throw specError(whereOnCommandLine([key]), 'it is not UTF-8 text', 'other bytes may stand in the command, in the environment and in the files of --each, --csv and --commands');
+  }
 }
 
 /** The words before the first `:::`, and the lists after each. */
@@ -76,20 +88,31 @@ function splitAtColons(words: readonly string[]): { command: Bytes[]; values: By
   return { command, values };
 }
 
-function noFile(io: Io): { raw: RawBatch; where: Where; dir: string } {
-  return { raw: {}, where: whereOnCommandLine, dir: io.cwd };
+interface FileBatch {
+  readonly raw: RawBatch;
+  readonly where: Where;
+  /** The folder of the batch file. */
+  readonly dir: Bytes;
 }
 
-async function readFileBatch(io: Io, file: string): Promise<{ raw: RawBatch; where: Where; dir: string }> {
-  const path = resolve(io.cwd, file);
+function noFile(cwd: Bytes): FileBatch {
+  return { raw: {}, where: whereOnCommandLine, dir: cwd };
+}
+
+async function readFileBatch(cwd: Bytes, file: string): Promise<FileBatch> {
+  const path = absolute(cwd, file);
   const format = formatOfFile(file);
-  const content = await readLimited(path, file);
+  const content = await readLimited(bufferOf(path), file);
   const { raw, where } = await parseBatchFile(file, content, format);
-  return { raw, where, dir: dirname(path) };
+  return { raw, where, dir: posix.dirname(path) as Bytes };
+}
+
+function absolute(from: Bytes, path: string): Bytes {
+  return posix.resolve(from, bytesOf(path)) as Bytes;
 }
 
 /** Over 16 MiB the parser refuses by size; so much need not be read for that. */
-async function readLimited(path: string, name: string): Promise<Uint8Array> {
+async function readLimited(path: Buffer, name: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path);
     if (size > 64 * 2 ** 20) throw usageError(`${name}: the file has ${size} bytes, a batch file at most 16777216`, 'put the values in a file of their own and name it with each, csv or commands');

@@ -1,10 +1,21 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { usageError } from '@omx/core';
-import { BatchStore, connect, describeAddress, JobStore, NodeAsker, NodeStore, openConnection, OutputStore, type QueueAddress, type Redis } from '@omx/queue';
+import {
+  BatchStore,
+  connect,
+  describeAddress,
+  JobStore,
+  NodeAsker,
+  NodeStore,
+  openConnection,
+  OutputStore,
+  type QueueAddress,
+  type Redis,
+} from '@omx/queue';
 import { ensureServer, type Home, homeAt, pidFileHolder, startDaemon, withLock } from '@omx/queue/embedded';
 
 import { loadConfig } from './config.ts';
@@ -92,7 +103,11 @@ export async function sessionAt(io: Io, address: QueueAddress, home: Home | unde
 }
 
 /** Runs `work` with a session and closes it after, whatever happens. */
-export async function withSession<T>(io: Io, options: QueueOptions, work: (session: Session) => Promise<T>): Promise<T> {
+export async function withSession<T>(
+  io: Io,
+  options: QueueOptions,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
   const session = await openSession(io, options);
   try {
     return await work(session);
@@ -131,7 +146,10 @@ export function defaultNodeName(): string {
 
 export function checkNodeName(name: string): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) {
-    throw usageError(`'${name}' is not a name for a node`, 'use letters, digits, dots, dashes and underscores, 63 at most');
+    throw usageError(
+      `'${name}' is not a name for a node`,
+      'use letters, digits, dots, dashes and underscores, 63 at most',
+    );
   }
   return name;
 }
@@ -155,12 +173,4 @@ export function startWorker(
   // The worker writes it too, once it is up; until then the next command must not start a second one.
   if (daemon.pid > 0) writeFileSync(workerPidFile(home, options.name), `${daemon.pid}\n`, { mode: 0o600 });
   return daemon;
-}
-
-export function workerLogTail(home: Home, name: string): string {
-  try {
-    return readFileSync(join(home.nodeDir(name), 'worker.log'), 'utf8').trim().split('\n').slice(-2).join(' | ');
-  } catch {
-    return '';
-  }
 }

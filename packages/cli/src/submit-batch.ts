@@ -1,6 +1,5 @@
-import { type BatchId, formatSpans, indexOf, type JobSource, jobCount, spansOf } from '@omx/core';
-import { orderJobs } from '@omx/queue';
-import { checkParser } from '@omx/worker-results';
+import { type AfterRule, type BatchId, formatSpans, indexOf, type JobSource, jobCount, spansOf } from '@omx/core';
+import { describeAddress, orderJobs, requireSafeServer } from '@omx/queue';
 
 import type { Io } from './io.ts';
 import { readBatch, type SubmitOptions } from './read-batch.ts';
@@ -16,35 +15,37 @@ export interface Submitted {
 
 /** Submits what `readBatch` has read. */
 export async function submitBatch(session: Session, read: Awaited<ReturnType<typeof readBatch>>): Promise<Submitted> {
+  await requireSafeServer(session.redis, describeAddress(session.address));
   const { spec: unresolved, items } = read.compile(await session.batches.keepEnvironment(read.environment));
-  // Selectors such as `last` mean what they mean now, and what they name must be there.
-  const after = await Promise.all(
-    unresolved.after.map(async (rule) => {
-      const [selection] = await select(session, [rule.selector]);
-      if (selection === undefined) return rule;
-      const { batch, whole, spans } = selection;
-      return { ...rule, selector: whole ? batch.id : `${batch.id}.${formatSpans(indexSpans(batch.spec.jobs, spans))}` };
-    }),
-  );
-  const spec = { ...unresolved, after };
+  const after = await Promise.all(unresolved.after.map(async (rule) => resolveRule(session, rule)));
+  const spec = { ...unresolved, after: after.flat() };
   const total = jobCount(spec.jobs);
-  const held = spec.hold || after.length > 0;
+  const held = spec.hold || spec.after.length > 0;
   const { id, existed } = await session.batches.submit({
     spec,
     total,
     order: held ? [] : await orderJobs(session.batches, session.jobs, spec, total),
     untouched: held ? 'held' : 'queued',
-    note: heldNote(spec.hold, after.map((rule) => rule.selector)),
+    note: heldNote(spec.hold, spec.after.map((rule) => rule.selector)),
     ...(items === undefined ? {} : { items }),
   });
   return { id, total: existed ? (await session.batches.load(id)).total : total, existed };
+}
+
+/** Selectors such as `last` and `all` mean what they mean now, and what they name must be there. */
+async function resolveRule(session: Session, rule: AfterRule): Promise<AfterRule[]> {
+  const selections = await select(session, [rule.selector]);
+  return selections.map(({ batch, whole, spans }) => ({
+    ...rule,
+    selector: whole ? batch.id : `${batch.id}.${formatSpans(indexSpans(batch.spec.jobs, spans))}`,
+  }));
 }
 
 /** Reads and checks a batch from the command line. */
 export async function readChecked(io: Io, words: readonly string[], options: SubmitOptions): ReturnType<typeof readBatch> {
   const read = await readBatch(io, words, options);
   const { spec } = read.compile('');
-  if (spec.parse !== undefined) checkParser(spec.parse);
+  if (spec.parse !== undefined) (await import('@omx/worker-results')).checkParser(spec.parse);
   return read;
 }
 

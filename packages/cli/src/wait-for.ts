@@ -24,6 +24,8 @@ export interface WaitOptions {
 
 /** A message may get lost; a second later the counters are looked at anyway. */
 const lookMs = 1000;
+/** More batches than this are not listed in a message. */
+const mostNamed = 5;
 const longestTimer = 2 ** 31 - 1;
 
 /**
@@ -63,7 +65,7 @@ class Wait {
   readonly #options: WaitOptions;
   readonly #display: ProgressDisplay;
   readonly #cleanUp: (() => void)[] = [];
-  readonly #saidHeld = new Set<WaitTarget>();
+  readonly #saidWhy = new Set<WaitTarget>();
   #shown = false;
   #stop: Stop | undefined;
   #onStop: () => void = () => {};
@@ -109,7 +111,7 @@ class Wait {
       await (wakeups === undefined ? this.#orStop(look, 'interrupt') : this.#orStop(look));
       if (this.#stop !== undefined && wakeups !== undefined) return this.#giveUp(this.#stop);
       open = targets.filter((target) => !target.hasEnded);
-      if (open.length === 0 && this.#stop !== 'interrupt') {
+      if (open.length === 0) {
         if (all) return this.#end();
         // What ended first may have been run again since: the last look is at everything.
         open = targets;
@@ -159,10 +161,10 @@ class Wait {
 
   #show(open: readonly WaitTarget[]): void {
     for (const target of open) {
-      if (!target.isHeld || this.#saidHeld.has(target) || this.#options.quiet) continue;
-      this.#saidHeld.add(target);
+      if (!(target.isHeld || target.isPaused) || this.#saidWhy.has(target) || this.#options.quiet) continue;
+      this.#saidWhy.add(target);
       this.#display.clear();
-      say(this.#io, heldText(target));
+      say(this.#io, standstillText(target));
     }
     this.#update();
   }
@@ -175,11 +177,14 @@ class Wait {
 
   #giveUp(stop: Stop): number {
     this.#display.clear();
-    const open = this.#targets.filter((target) => !target.hasEnded).map((target) => target.label);
+    const left = this.#targets.filter((target) => !target.hasEnded);
+    const open = (left.length === 0 ? this.#targets : left).map((target) => target.label);
     const one = open.length === 1;
-    const what = open.length > 5 ? `${open.length} batches` : open.join(', ');
-    const selectors = open.length > 5 ? 'all' : open.join(' ');
-    const hint = `omx wait ${selectors} waits again, omx cancel ${selectors} ends ${one ? 'it' : 'them'}`;
+    const what = open.length > mostNamed ? `${open.length} batches` : open.join(', ');
+    const selectors = open.join(' ');
+    const again = `omx wait ${selectors} waits again, omx cancel ${selectors} ends ${one ? 'it' : 'them'}`;
+    // Never a wider selector than what was waited for: somebody may paste it.
+    const hint = open.length > mostNamed ? 'omx status shows how they are getting on' : again;
     if (stop === 'interrupt') {
       this.#remark('INTERRUPTED', `no longer waiting; ${what} ${one ? 'goes' : 'go'} on`, hint);
       return ExitCode.interrupted;
@@ -195,7 +200,9 @@ class Wait {
   }
 }
 
-function heldText({ batch, label }: WaitTarget): string {
+/** Why nothing will move by itself, and what makes it. */
+function standstillText({ batch, label, isPaused }: WaitTarget): string {
+  if (isPaused) return `${label} is paused: omx resume ${label}`;
   const depends = batch.untouched === 'held' && !batch.spec.hold && batch.spec.after.length > 0 && batch.note !== '';
   return depends ? `${label} ${batch.note}` : `${label} is held: omx release ${label}`;
 }

@@ -70,14 +70,14 @@ describe('waitFor', () => {
       if (look === 2) setImmediate(() => queue.subscriber.emit('message', 'omx:{b7}:changes', 'end'));
     };
     // No time passes, so nothing but the message can have woken it.
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
     expect(await wait()).toBe(0);
     expect(queue.subscriber.listenerCount('message')).toBe(0);
   });
 
   test('without any message the counters are looked at each second', async () => {
     queue.sums = [{ '4': '1' }, { '4': '1' }, { '7': '10' }];
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
     const waiting = wait();
     await vi.advanceTimersByTimeAsync(999);
     expect(queue.looks).toBe(2);

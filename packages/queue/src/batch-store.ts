@@ -154,7 +154,8 @@ export class BatchStore {
   }
 
   async find(id: BatchId): Promise<Batch | undefined> {
-    const meta = await this.redis.hgetall(batchKeys(id).meta);
+    const keys = batchKeys(id);
+    const [meta, revisions] = await Promise.all([this.redis.hgetall(keys.meta), this.redis.lrange(keys.revisions, 0, -1)]);
     if (meta['spec'] === undefined) return undefined;
     return {
       id,
@@ -163,23 +164,24 @@ export class BatchStore {
       submittedAt: Number(meta['submittedAt']),
       untouched: untouchedStates.find((state) => state === meta['untouched']) ?? 'queued',
       note: meta['note'] ?? '',
-      revisions: meta['revisions'] === undefined ? [] : (JSON.parse(meta['revisions']) as Revision[]),
+      revisions: revisions.map((text) => JSON.parse(text) as Revision),
     };
   }
 
   /** The batch as it is now, without reading again what never changes. */
   async refresh(batch: Batch): Promise<Batch> {
-    const [untouched, note, revisions] = await this.redis.hmget(
-      batchKeys(batch.id).meta,
-      'untouched',
-      'note',
-      'revisions',
-    );
+    const keys = batchKeys(batch.id);
+    const [[untouched, note], revisions] = await Promise.all([
+      this.redis.hmget(keys.meta, 'untouched', 'note'),
+      this.redis.lrange(keys.revisions, 0, -1),
+    ]);
+    // Revisions only come after others, so the ones known stay the same objects, and what is remembered of them holds.
+    const news = revisions.slice(batch.revisions.length).map((text) => JSON.parse(text) as Revision);
     return {
       ...batch,
       untouched: untouchedStates.find((state) => state === untouched) ?? batch.untouched,
       note: note ?? '',
-      revisions: revisions === null || revisions === undefined ? [] : (JSON.parse(revisions) as Revision[]),
+      revisions: [...batch.revisions, ...news],
     };
   }
 
@@ -268,7 +270,7 @@ export class BatchStore {
   }
 
   async addRevision(batch: Batch, revision: Revision): Promise<void> {
-    await this.redis.hset(batchKeys(batch.id).meta, 'revisions', JSON.stringify([...batch.revisions, revision]));
+    await this.redis.rpush(batchKeys(batch.id).revisions, JSON.stringify(revision));
     await this.wake(batch.id, 'change');
   }
 

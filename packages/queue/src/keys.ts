@@ -38,8 +38,10 @@ export function batchKeys(id: BatchId) {
   const tag = `${prefix}:{${id}}`;
   return {
     tag,
-    /** Hash: spec, total, submittedAt, untouched, note, revisions. */
+    /** Hash: spec, total, submittedAt, untouched, note. */
     meta: `${tag}:meta`,
+    /** List of what reruns changed. */
+    revisions: `${tag}:revisions`,
     /** Hash: how many jobs are in each class, usage sums, first start, end. */
     sums: `${tag}:sums`,
     /** Job records, `blockJobs` a string. */

@@ -48,6 +48,8 @@ async function lease(
   let rest: number[] = [];
   for (let open = ordinals, tries = 0; open.length > 0 && tries < 5; tries += 1) {
     const waiting = (await stores.jobs.read(runtime.batch, open)).filter((snapshot) => snapshot.job.status === 'queued');
+    // A job that was touched before may have been changed by a rerun, which is on record before the job is queued again.
+    if (waiting.some((snapshot) => snapshot.record[0] !== 0)) await stores.cache.reload(runtime.batch.id);
     const left = Math.max(0, room - claimed.length);
     rest = [...rest, ...waiting.slice(left).map((snapshot) => snapshot.ordinal)];
     const changes: JobChange[] = waiting.slice(0, left).flatMap((snapshot) => {

@@ -165,7 +165,8 @@ function changeOf(report: Report): JobChange | undefined {
   const after = applyEvent(snapshot.job, report.event);
   if (isIllegal(after)) return undefined;
   const common = { snapshot, hasPackedOutput: report.output !== undefined };
-  if (report.retryAt === undefined) return { ...common, next: after };
+  // Who cancels a job does not want it tried again.
+  if (report.retryAt === undefined || snapshot.job.wish === 'cancel') return { ...common, next: after };
   const again = applyEvent(after, { type: 'retry', at: report.retryAt });
   return isIllegal(again) ? { ...common, next: after } : { ...common, next: again, ended: after };
 }

@@ -110,7 +110,6 @@ export class NodeWorker {
       cache,
       delivery,
       dependencies: new Dependencies(batches, jobs),
-      nodeDir,
       log,
     });
     const pool = new ResultsPool();

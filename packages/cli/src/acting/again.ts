@@ -3,11 +3,7 @@ import {
   type Bytes,
   eachOf,
   formatSpans,
-  freshJob,
-  type Job,
   type JobLimits,
-  noOutput,
-  noUsage,
   OmxError,
   type Revision,
   type Span,
@@ -17,7 +13,7 @@ import {
 import type { Session } from '../session.ts';
 import type { Causes } from './causes.ts';
 import type { Target } from './selected.ts';
-import { releaseUntouched, touchedSpans } from './untouched.ts';
+import { releaseUntouched, takesUntouched, touchedSpans, untouchedJob } from './untouched.ts';
 import { jobsText } from './wording.ts';
 
 /** What a rerun changes for the jobs it runs again. */
@@ -32,16 +28,18 @@ export interface Again {
   readonly causes: Causes;
 }
 
-/** What a job is that was cancelled before anybody touched it. */
-const cancelledJob: Job = { ...freshJob('queued', 0), status: 'ended', outcome: { kind: 'cancelled', by: 'user' }, endedAt: 0, usage: noUsage, output: noOutput };
-
 /** The jobs that are to run again, as they stand now. */
 export async function spansAgain(session: Session, { target, causes }: Again): Promise<Span[]> {
   const spans: Span[] = [];
-  for await (const snapshots of session.jobs.scan(target.batch, target.spans, { failedOnly: causes.failuresOnly || target.failedOnly })) {
-    for (const span of spansOf(snapshots.filter(({ job }) => target.passes(job) && causes.test(job)).map(({ ordinal }) => ordinal))) {
+  for await (const snapshots of session.jobs.scan(target.batch, target.spans, {
+    failedOnly: causes.failuresOnly || target.failedOnly,
+  })) {
+    for (const span of spansOf(
+      snapshots.filter(({ job }) => target.passes(job) && causes.test(job)).map(({ ordinal }) => ordinal),
+    )) {
       const open = spans.at(-1);
-      if (open !== undefined && open.last + 1 === span.first) spans[spans.length - 1] = { first: open.first, last: span.last };
+      if (open !== undefined && open.last + 1 === span.first)
+        spans[spans.length - 1] = { first: open.first, last: span.last };
       else spans.push(span);
     }
   }
@@ -62,14 +60,20 @@ export async function runAgain(session: Session, again: Again, changes: Changes)
   }
   let untouched = 0;
   // A batch that was cancelled before it was begun comes back in one step, like one that is released.
-  if (target.everything && causes.test(cancelledJob)) {
+  if (takesUntouched(target, 'cancelled') && causes.test(untouchedJob('cancelled'))) {
     ({ batch, changed: untouched } = await releaseUntouched(session, batch, 'cancelled'));
-    if (!isChange(changes)) spans = await touchedSpans(session, batch);
   }
-  const changed = await session.jobs.apply(batch, spans, (job) => (target.passes(job) && causes.test(job) ? { type: 'rerun', at: Date.now() } : undefined), {
-    failedOnly: causes.failuresOnly || target.failedOnly,
-    offer: true,
-  });
+  const failedOnly = causes.failuresOnly || target.failedOnly;
+  if (!isChange(changes) && !failedOnly) spans = await touchedSpans(session, target);
+  const changed = await session.jobs.apply(
+    batch,
+    spans,
+    (job) => (target.passes(job) && causes.test(job) ? { type: 'rerun', at: Date.now() } : undefined),
+    {
+      failedOnly,
+      offer: true,
+    },
+  );
   const total = untouched + changed.length;
   if (total === 0) return 0;
   await session.batches.addNote(id, `${jobsText(total)} queued again by omx rerun${describe(changes)}`);
@@ -89,7 +93,11 @@ export function revisionOf(spans: readonly Span[], { limits, args }: Changes): R
  * The limits all of these jobs have; a new batch has one set of them.
  * @throws OmxError where earlier reruns gave them different ones
  */
-export function commonLimits(batch: Batch, spans: readonly Span[], limitsOf: (ordinal: number) => JobLimits): JobLimits {
+export function commonLimits(
+  batch: Batch,
+  spans: readonly Span[],
+  limitsOf: (ordinal: number) => JobLimits,
+): JobLimits {
   if (batch.revisions.length === 0) return limitsOf(spans[0]?.first ?? 0);
   let common: { readonly limits: JobLimits; readonly text: string } | undefined;
   for (const ordinal of eachOf(spans)) {
@@ -97,10 +105,13 @@ export function commonLimits(batch: Batch, spans: readonly Span[], limitsOf: (or
     const text = JSON.stringify(Object.entries(limits).sort(([a], [b]) => (a < b ? -1 : 1)));
     common ??= { limits, text };
     if (text === common.text) continue;
-    throw new OmxError(`${batch.id}: these jobs have different limits (from earlier reruns with --set), and a batch has one set of them`, {
-      code: 'LIMITS_DIFFER',
-      hint: 'select jobs with the same limits, or say all of them with --set',
-    });
+    throw new OmxError(
+      `${batch.id}: these jobs have different limits (from earlier reruns with --set), and a batch has one set of them`,
+      {
+        code: 'LIMITS_DIFFER',
+        hint: 'select jobs with the same limits, or say all of them with --set',
+      },
+    );
   }
   return common?.limits ?? batch.spec.limits;
 }

@@ -9,7 +9,11 @@ import { jobsText } from './wording.ts';
  * Submits a batch of the same commands: same environment, folder, limits and parser; its jobs are numbered from 1.
  * @returns undefined where there is no such job
  */
-export async function submitAsNew(session: Session, again: Again, changes: Changes): Promise<{ readonly id: BatchId; readonly jobs: number } | undefined> {
+export async function submitAsNew(
+  session: Session,
+  again: Again,
+  changes: Changes,
+): Promise<{ readonly id: BatchId; readonly jobs: number } | undefined> {
   const { batch } = again.target;
   const spans = await spansAgain(session, again);
   const total = countSpans(spans);
@@ -31,7 +35,16 @@ export async function submitAsNew(session: Session, again: Again, changes: Chang
 /** The submit key stays with the old batch: it is one batch's. What the old one waited for has been. */
 function newSpec(spec: BatchSpec, count: number, limits: BatchSpec['limits']): BatchSpec {
   const { key: _key, ...kept } = spec;
-  return { ...kept, command: [], shell: false, jobs: { kind: 'commands', count }, after: [], hold: false, order: 'index', limits };
+  return {
+    ...kept,
+    command: [],
+    shell: false,
+    jobs: { kind: 'commands', count },
+    after: [],
+    hold: false,
+    order: 'index',
+    limits,
+  };
 }
 
 async function argvOf(commands: JobCommands, spans: readonly Span[]): Promise<Item[]> {

@@ -9,7 +9,8 @@ export interface Causes {
   readonly failuresOnly: boolean;
 }
 
-const known = 'write any of exit, exit=1,2, signal, signal=9, timeout, oom, lost, not-started, cancelled, succeeded, or any (all that did not succeed)';
+const known =
+  'write any of exit, exit=1,2, signal, signal=9, timeout, oom, lost, not-started, cancelled, succeeded, or any (all that did not succeed)';
 const failureWords = ['exit', 'signal', 'timeout', 'oom', 'lost', 'not-started'];
 
 /**
@@ -24,7 +25,8 @@ export function parseCauses(texts: readonly string[]): Causes {
     for (const part of text.split(',').map((piece) => piece.trim())) {
       const [, kind, value] = /^(?:(exit|signal)=)?(\w+)$/.exec(part) ?? [];
       list = (kind as typeof list) ?? (/^\d+$/.test(part) ? list : undefined);
-      if (list !== undefined && value !== undefined) words.add(`${list}=${list === 'exit' ? exitCode(value) : signalNumber(value)}`);
+      if (list !== undefined && value !== undefined)
+        words.add(`${list}=${list === 'exit' ? exitCode(value) : signalNumber(value)}`);
       else if ([...failureWords, 'cancelled', 'succeeded', 'any'].includes(part)) words.add(part);
       else throw usageError(`--on: '${part}' is not a way to end`, known);
     }
@@ -64,7 +66,8 @@ function namesOf(outcome: Outcome): string[] {
 
 function exitCode(text: string): number {
   const code = Number(text);
-  if (!/^\d{1,3}$/.test(text) || code > 255) throw usageError(`--on: '${text}' is not an exit code`, 'an exit code is 0 to 255');
+  if (!/^\d{1,3}$/.test(text) || code > 255)
+    throw usageError(`--on: '${text}' is not an exit code`, 'an exit code is 0 to 255');
   return code;
 }
 
@@ -72,6 +75,7 @@ function signalNumber(text: string): number {
   const name = text.toUpperCase();
   const signals: Readonly<Record<string, number>> = constants.signals;
   const number = /^\d{1,2}$/.test(text) ? Number(text) : signals[name.startsWith('SIG') ? name : `SIG${name}`];
-  if (number === undefined || number < 1 || number > 64) throw usageError(`--on: '${text}' is not a signal`, 'write signal=9 or signal=KILL');
+  if (number === undefined || number < 1 || number > 64)
+    throw usageError(`--on: '${text}' is not a signal`, 'write signal=9 or signal=KILL');
   return number;
 }

@@ -3,7 +3,18 @@ import { createWriteStream } from 'node:fs';
 import { resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 
-import { type Batch, bufferOf, type Bytes, eachOf, errorOf, indexOf, jobId, OmxError, quoteWord, type Span } from '@omx/core';
+import {
+  type Batch,
+  bufferOf,
+  type Bytes,
+  eachOf,
+  errorOf,
+  indexOf,
+  jobId,
+  OmxError,
+  quoteWord,
+  type Span,
+} from '@omx/core';
 
 import { type Io, write } from '../io.ts';
 import type { JobCommands } from './job-commands.ts';
@@ -47,10 +58,13 @@ async function* linesOf(jobs: readonly ExportedJobs[]): AsyncGenerator<Buffer> {
     for (const ordinal of eachOf(spans)) {
       const line = commandLine(await commands.argv(ordinal));
       if (line === undefined) {
-        throw new OmxError(`cannot export ${jobId(batch.id, indexOf(batch.spec.jobs, ordinal))}: an argument holds a newline, and a commands file has one command a line`, {
-          code: 'EXPORT_NEWLINE',
-          hint: 'omx rerun --as-new makes a new batch of such jobs',
-        });
+        throw new OmxError(
+          `cannot export ${jobId(batch.id, indexOf(batch.spec.jobs, ordinal))}: an argument holds a newline, and a commands file has one command a line`,
+          {
+            code: 'EXPORT_NEWLINE',
+            hint: 'omx rerun --as-new makes a new batch of such jobs',
+          },
+        );
       }
       yield bufferOf(`${line}\n` as Bytes);
     }

@@ -1,4 +1,13 @@
-import { type Batch, type BatchSpec, type Bytes, type Item, JobExpander, needsItem, type Revision, reviseSpec } from '@omx/core';
+import {
+  type Batch,
+  type BatchSpec,
+  type Bytes,
+  type Item,
+  JobExpander,
+  needsItem,
+  type Revision,
+  reviseSpec,
+} from '@omx/core';
 import { type BatchStore, itemsPerBlock } from '@omx/queue';
 
 /** The command of each job of a batch as it would be started now, earlier reruns and one more change included. */

@@ -23,10 +23,17 @@ export function parseSet(texts: readonly string[]): Partial<JobLimits> {
     const option = limitOptions.find((known) => known === name);
     if (option === undefined) {
       const guess = nearest(name, limitOptions);
-      throw usageError(`--set: '${name}' is not a limit of a job${guess === undefined ? '' : `; did you mean ${guess}?`}`, `limits are ${limitOptions.join(', ')}`);
+      throw usageError(
+        `--set: '${name}' is not a limit of a job${guess === undefined ? '' : `; did you mean ${guess}?`}`,
+        `limits are ${limitOptions.join(', ')}`,
+      );
     }
     raw[option] = value;
   }
   const compiled = compileLimits(raw, ([key]) => `--set ${String(key)}`, defaultLimits);
-  return Object.fromEntries(limitOptions.filter((option) => raw[option] !== undefined).map((option) => [fields[option], compiled[fields[option]]]));
+  return Object.fromEntries(
+    limitOptions
+      .filter((option) => raw[option] !== undefined)
+      .map((option) => [fields[option], compiled[fields[option]]]),
+  );
 }

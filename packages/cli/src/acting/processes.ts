@@ -16,7 +16,10 @@ export async function endProcess(pid: number, graceMs: number): Promise<boolean>
 export function shepherdPid(nodeDir: string): number | undefined {
   const pid = pidFileHolder(`${nodeDir}/shepherd.lock`, () => true);
   // The number may be another process's by now; ours was started with the folder as its first argument.
-  return pid !== undefined && isSameFolder(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1] ?? '', nodeDir) ? pid : undefined;
+  return pid !== undefined &&
+    isSameFolder(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1] ?? '', nodeDir)
+    ? pid
+    : undefined;
 }
 
 /** The embedded server: the one that answers, else the one of the pid file if it works in our folder. */
@@ -51,7 +54,9 @@ export function writersBelow(folder: string): number[] {
 
 function writesBelow(pid: string, prefix: string): boolean {
   try {
-    return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(prefix) && isWritable(pid, fd));
+    return readdirSync(`/proc/${pid}/fd`).some(
+      (fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(prefix) && isWritable(pid, fd),
+    );
   } catch {
     // Somebody else's, or gone in between.
     return false;

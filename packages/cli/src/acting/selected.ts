@@ -6,20 +6,21 @@ import type { Session } from '../session.ts';
 /** Jobs that a command is to change: what the selectors name, and which of those `--state` and `--failed` leave. */
 export interface Target extends Selection {
   readonly passes: (job: Job) => boolean;
-  /** The whole batch is meant, whatever its jobs are: it can be changed in one step, however many they are. */
-  readonly everything: boolean;
   /** Nothing but failed jobs can pass, so only blocks with failures need be read. */
   readonly failedOnly: boolean;
 }
 
 /** Reads a command's selectors, one target a batch; a job named twice is changed once. */
-export async function targetsOf(session: Session, selectors: readonly string[], filter: StateFilter): Promise<Target[]> {
+export async function targetsOf(
+  session: Session,
+  selectors: readonly string[],
+  filter: StateFilter,
+): Promise<Target[]> {
   const passes = jobFilter(filter);
   const narrowed = filter.failed === true || filter.state !== undefined;
   return mergeBatches(await select(session, selectors)).map((selection) => ({
     ...selection,
     passes,
-    everything: selection.whole && !narrowed,
     failedOnly: narrowed && failuresOnly(filter),
   }));
 }
@@ -31,7 +32,10 @@ export function mergeBatches(selections: readonly Selection[]): Selection[] {
     const { batch, spans, whole } = selection;
     const earlier = merged.get(batch.id);
     if (earlier?.whole === true) continue;
-    merged.set(batch.id, whole ? selection : { batch, whole: false, spans: mergeSpans([...(earlier?.spans ?? []), ...spans]) });
+    merged.set(
+      batch.id,
+      whole ? selection : { batch, whole: false, spans: mergeSpans([...(earlier?.spans ?? []), ...spans]) },
+    );
   }
   return [...merged.values()];
 }

@@ -1,7 +1,7 @@
 import { type Job, type JobEvent, parseDuration, within } from '@omx/core';
 
 import { type Target, targetsOf } from '../acting/selected.ts';
-import { changeUntouched, hasEnded, touchedSpans } from '../acting/untouched.ts';
+import { changeUntouched, hasEnded, takesUntouched, touchedSpans } from '../acting/untouched.ts';
 import { jobsText } from '../acting/wording.ts';
 import { type Io, writeJson, writeLine } from '../io.ts';
 import { jobFilter, type StateFilter } from '../select.ts';
@@ -35,26 +35,32 @@ export async function cancel(io: Io, selectors: readonly string[], options: Canc
       if (options.json !== true) await tell(io, target.batch.id, done);
     }
     if (options.json === true) await writeJson(io, total);
-    else if (total.cancelled + total.ending === 0) await writeLine(io, `nothing to cancel: ${targets.length === 0 ? 'there is no batch' : 'these jobs have ended'}`);
+    else if (total.cancelled + total.ending === 0)
+      await writeLine(io, `nothing to cancel: ${targets.length === 0 ? 'there is no batch' : 'these jobs have ended'}`);
     return 0;
   });
 }
 
-async function cancelTarget(session: Session, target: Target, how: { readonly reason: string | undefined; readonly graceMs: number | undefined }): Promise<Cancelled> {
+async function cancelTarget(
+  session: Session,
+  target: Target,
+  how: { readonly reason: string | undefined; readonly graceMs: number | undefined },
+): Promise<Cancelled> {
   const { id } = target.batch;
   const note = `cancelled by omx cancel${how.reason === undefined ? '' : `: ${how.reason}`}`;
   let { batch } = target;
   let cancelled = 0;
-  if (target.everything) {
+  if (target.whole) {
     if (await hasEnded(session, batch)) return { cancelled, ending: 0 };
-    const flipped = await changeUntouched(session, batch, ['queued', 'held'], 'cancelled', note);
+    const from = (['queued', 'held'] as const).filter((state) => takesUntouched(target, state));
+    const flipped = await changeUntouched(session, batch, from, 'cancelled', note);
     ({ batch } = flipped);
     cancelled += flipped.changed;
   }
   const ending = new Set<number>();
   const changed = await session.jobs.apply(
     batch,
-    target.everything ? await touchedSpans(session, batch) : target.spans,
+    await touchedSpans(session, target),
     (job, ordinal) => {
       const event = target.passes(job) ? cancelEvent(job) : undefined;
       // What is chosen last, after others were faster, is what came of the job.
@@ -65,7 +71,8 @@ async function cancelTarget(session: Session, target: Target, how: { readonly re
     { failedOnly: target.failedOnly },
   );
   cancelled += changed.length - ending.size;
-  if (cancelled + ending.size > 0) await session.batches.addNote(id, `${note} (${cancelled} waiting, ${ending.size} on nodes)`);
+  if (cancelled + ending.size > 0)
+    await session.batches.addNote(id, `${note} (${cancelled} waiting, ${ending.size} on nodes)`);
   if (ending.size > 0) await session.batches.wake(id, 'wish', how.graceMs);
   // Places of a throttled batch that the cancelled jobs waited for may be free.
   if (cancelled > 0) await session.batches.wake(id, 'chunks');
@@ -91,7 +98,9 @@ async function tell(io: Io, id: string, { cancelled, ending }: Cancelled): Promi
   if (cancelled + ending === 0) return;
   const parts = [
     ...(cancelled === 0 ? [] : [`${jobsText(cancelled)} cancelled`]),
-    ...(ending === 0 ? [] : [`${cancelled === 0 ? jobsText(ending) : ending} ${ending === 1 ? 'is' : 'are'} being ended`]),
+    ...(ending === 0
+      ? []
+      : [`${cancelled === 0 ? jobsText(ending) : ending} ${ending === 1 ? 'is' : 'are'} being ended`]),
   ];
   await writeLine(io, `${id}: ${parts.join(', ')}`);
   if (ending > 0) await writeLine(io, `  omx wait ${id}    waits until they have ended`);

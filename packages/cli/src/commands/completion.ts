@@ -16,7 +16,8 @@ const scripts = new Map<string, (model: CompletionModel) => string>([
 /** `omx completion SHELL`: a script made from the commands themselves, so it knows them all. */
 export async function completion(io: Io, shell: string, program: Command): Promise<number> {
   const script = scripts.get(shell);
-  if (script === undefined) throw usageError(`there is no completion for '${shell}'`, `shells are ${[...scripts.keys()].join(', ')}`);
+  if (script === undefined)
+    throw usageError(`there is no completion for '${shell}'`, `shells are ${[...scripts.keys()].join(', ')}`);
   await write(io.stdout, script(completionModel(program)));
   return 0;
 }

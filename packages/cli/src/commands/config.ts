@@ -25,6 +25,7 @@ export async function config(io: Io, options: ConfigOptions): Promise<number> {
     ['home', home.value, home.origin],
     ['file', file.value, file.origin],
   ];
-  for (const line of renderTable([{ title: 'setting' }, { title: 'value' }, { title: 'origin' }], rows, painter(io))) await writeLine(io, line);
+  for (const line of renderTable([{ title: 'setting' }, { title: 'value' }, { title: 'origin' }], rows, painter(io)))
+    await writeLine(io, line);
   return 0;
 }

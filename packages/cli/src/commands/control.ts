@@ -2,7 +2,7 @@ import type { Job, JobEvent } from '@omx/core';
 import { globalKeys, type WakeReason } from '@omx/queue';
 
 import { type Target, targetsOf } from '../acting/selected.ts';
-import { changeUntouched, hasEnded, releaseUntouched, touchedSpans } from '../acting/untouched.ts';
+import { changeUntouched, hasEnded, releaseUntouched, takesUntouched, touchedSpans } from '../acting/untouched.ts';
 import { jobsText } from '../acting/wording.ts';
 import { type Io, writeJson, writeLine } from '../io.ts';
 import { jobFilter, type StateFilter } from '../select.ts';
@@ -19,17 +19,30 @@ interface Verb {
   readonly nothing: string;
   readonly wake: WakeReason;
   /** @returns the number of jobs changed, and a remark about those that were not */
-  readonly change: (session: Session, target: Target) => Promise<{ readonly changed: number; readonly remark?: string }>;
+  readonly change: (
+    session: Session,
+    target: Target,
+  ) => Promise<{ readonly changed: number; readonly remark?: string }>;
 }
 
 /** `omx hold`: waiting jobs are kept back until `omx release`. */
 export async function hold(io: Io, selectors: readonly string[], options: ControlOptions): Promise<number> {
-  return control(io, selectors, options, { done: 'held', wake: 'chunks', nothing: 'nothing to hold: none of these jobs waits', change: holdTarget });
+  return control(io, selectors, options, {
+    done: 'held',
+    wake: 'chunks',
+    nothing: 'nothing to hold: none of these jobs waits',
+    change: holdTarget,
+  });
 }
 
 /** `omx release`: held jobs may run, also those that wait for other batches (`--after`). */
 export async function release(io: Io, selectors: readonly string[], options: ControlOptions): Promise<number> {
-  return control(io, selectors, options, { done: 'released', wake: 'chunks', nothing: 'nothing to release: none of these jobs is held', change: releaseTarget });
+  return control(io, selectors, options, {
+    done: 'released',
+    wake: 'chunks',
+    nothing: 'nothing to release: none of these jobs is held',
+    change: releaseTarget,
+  });
 }
 
 /** `omx pause`: running jobs are stopped where they are; they keep their slot and their memory. */
@@ -39,7 +52,9 @@ export async function pause(io: Io, selectors: readonly string[], options: Contr
     wake: 'wish',
     nothing: 'nothing to pause: none of these jobs runs',
     change: async (session, target) => ({
-      changed: await apply(session, target, (job) => (job.status === 'running' && job.wish === 'none' ? { type: 'wish', wish: 'pause' } : undefined)),
+      changed: await apply(session, target, (job) =>
+        job.status === 'running' && job.wish === 'none' ? { type: 'wish', wish: 'pause' } : undefined,
+      ),
     }),
   });
 }
@@ -50,7 +65,11 @@ export async function resume(io: Io, selectors: readonly string[], options: Cont
     done: 'resumed',
     wake: 'wish',
     nothing: 'nothing to resume: none of these jobs is paused',
-    change: async (session, target) => ({ changed: await apply(session, target, (job) => (job.wish === 'pause' ? { type: 'wish', wish: 'none' } : undefined)) }),
+    change: async (session, target) => ({
+      changed: await apply(session, target, (job) =>
+        job.wish === 'pause' ? { type: 'wish', wish: 'none' } : undefined,
+      ),
+    }),
   });
 }
 
@@ -79,11 +98,17 @@ async function control(io: Io, selectors: readonly string[], options: ControlOpt
 async function holdTarget(session: Session, target: Target): ReturnType<Verb['change']> {
   let { batch } = target;
   let changed = 0;
-  if (target.everything) {
+  if (target.whole) {
     if (await hasEnded(session, batch)) return { changed };
     // What waits for other batches is no longer let go by their end, but by `omx release`.
-    const waited = batch.untouched === 'held' && (await session.redis.srem(globalKeys.waiting, batch.id)) === 1;
-    const flipped = await changeUntouched(session, batch, waited ? ['queued', 'held'] : ['queued'], 'held', 'held by omx hold');
+    const waited =
+      batch.untouched === 'held' &&
+      takesUntouched(target, 'held') &&
+      (await session.redis.srem(globalKeys.waiting, batch.id)) === 1;
+    const from = (waited ? (['queued', 'held'] as const) : (['queued'] as const)).filter((state) =>
+      takesUntouched(target, state),
+    );
+    const flipped = await changeUntouched(session, batch, from, 'held', 'held by omx hold');
     ({ batch } = flipped);
     changed += flipped.changed;
   }
@@ -93,23 +118,39 @@ async function holdTarget(session: Session, target: Target): ReturnType<Verb['ch
     return job.status === 'queued' ? { type: 'hold' } : undefined;
   });
   const { size } = claimed;
-  return size === 0 ? { changed } : { changed, remark: `${jobsText(size)} ${size === 1 ? 'is' : 'are'} with a node already and about to start` };
+  return size === 0
+    ? { changed }
+    : { changed, remark: `${jobsText(size)} ${size === 1 ? 'is' : 'are'} with a node already and about to start` };
 }
 
 async function releaseTarget(session: Session, target: Target): ReturnType<Verb['change']> {
   let { batch } = target;
   let changed = 0;
-  if (target.everything) {
+  if (takesUntouched(target, 'held')) {
     ({ batch, changed } = await releaseUntouched(session, batch, 'held'));
     if (changed > 0) await session.redis.srem(globalKeys.waiting, batch.id);
   }
-  changed += await apply(session, { ...target, batch }, (job) => (job.status === 'held' ? { type: 'release' } : undefined), true);
+  changed += await apply(
+    session,
+    { ...target, batch },
+    (job) => (job.status === 'held' ? { type: 'release' } : undefined),
+    true,
+  );
   return { changed };
 }
 
-async function apply(session: Session, target: Target, choose: (job: Job, ordinal: number) => JobEvent | undefined, offer = false): Promise<number> {
-  // Of a whole batch the jobs nobody has touched are dealt with already, or there is nothing about them to change.
-  const spans = target.everything ? await touchedSpans(session, target.batch) : target.spans;
-  const changed = await session.jobs.apply(target.batch, spans, (job, ordinal) => (target.passes(job) ? choose(job, ordinal) : undefined), { failedOnly: target.failedOnly, offer });
+async function apply(
+  session: Session,
+  target: Target,
+  choose: (job: Job, ordinal: number) => JobEvent | undefined,
+  offer = false,
+): Promise<number> {
+  const spans = await touchedSpans(session, target);
+  const changed = await session.jobs.apply(
+    target.batch,
+    spans,
+    (job, ordinal) => (target.passes(job) ? choose(job, ordinal) : undefined),
+    { failedOnly: target.failedOnly, offer },
+  );
   return changed.length;
 }

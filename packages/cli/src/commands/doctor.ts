@@ -44,7 +44,10 @@ export async function doctor(io: Io, options: DoctorOptions): Promise<number> {
 async function checkEmbedded(io: Io, home: Home): Promise<Check[]> {
   if (await answers(home.redisSocket)) return checkQueue({ socket: home.redisSocket }, true);
   try {
-    return [ok('queue', `not running: it starts with the first command (${findRedisServer(io.env)})`), ok('nodes', 'not running: a worker starts with the first command')];
+    return [
+      ok('queue', `not running: it starts with the first command (${findRedisServer(io.env)})`),
+      ok('nodes', 'not running: a worker starts with the first command'),
+    ];
   } catch (error) {
     return [failedBy('queue', error)];
   }
@@ -56,7 +59,10 @@ async function checkQueue(address: QueueAddress, embedded: boolean): Promise<Che
     redis = await connect(address);
     const [seconds] = await redis.time();
     const nodes = await new NodeStore(redis).list();
-    return [...(await checkServer(redis, describeAddress(address))), ...checkNodes(nodes, { version: version(), now: Number(seconds) * 1000, embedded })];
+    return [
+      ...(await checkServer(redis, describeAddress(address))),
+      ...checkNodes(nodes, { version: version(), now: Number(seconds) * 1000, embedded }),
+    ];
   } catch (error) {
     return [failedBy('queue', error)];
   } finally {
@@ -70,7 +76,11 @@ async function checkOneNode(address: QueueAddress, name: string): Promise<Check[
     const [seconds] = await redis.time();
     const node = (await new NodeStore(redis).list()).find((each) => each.name === name);
     if (node === undefined) {
-      throw new OmxError(`there is no node ${name}`, { code: 'NO_SUCH_NODE', exitCode: ExitCode.notFound, hint: 'omx nodes lists the nodes' });
+      throw new OmxError(`there is no node ${name}`, {
+        code: 'NO_SUCH_NODE',
+        exitCode: ExitCode.notFound,
+        hint: 'omx nodes lists the nodes',
+      });
     }
     return [checkNode(node, { version: version(), now: Number(seconds) * 1000, embedded: false })];
   } finally {
@@ -88,6 +98,11 @@ export function render(checks: readonly Check[], paint: Paint): string[] {
   ]);
   const failed = checks.filter(({ verdict }) => verdict === 'fail').length;
   const warned = checks.filter(({ verdict }) => verdict === 'warn').length;
-  const summary = failed > 0 ? `${failed} to mend` : warned > 0 ? `well, with ${warned} ${warned === 1 ? 'remark' : 'remarks'}` : 'all well';
+  const summary =
+    failed > 0
+      ? `${failed} to mend`
+      : warned > 0
+        ? `well, with ${warned} ${warned === 1 ? 'remark' : 'remarks'}`
+        : 'all well';
   return [...lines, summary];
 }

@@ -15,7 +15,7 @@ interface TailOptions {
   readonly redis?: string;
   readonly json?: boolean;
   readonly follow?: boolean;
-  readonly lines?: string;
+  readonly last?: string;
   readonly err?: boolean;
   readonly out?: boolean;
 }
@@ -25,7 +25,7 @@ const defaultLines = 10;
 /** `omx tail`: the last lines of each job; with `-f` what follows them, until the jobs end. */
 export async function tail(io: Io, selectors: readonly string[], options: TailOptions): Promise<number> {
   const streams = streamsOf(options);
-  const lines = options.lines === undefined ? defaultLines : parseLines('--lines', options.lines);
+  const lines = options.last === undefined ? defaultLines : parseLines('--last', options.last);
   const json = options.json === true;
   return withSession(io, options, async (session) => {
     const selections = mergeSelections(await select(session, selectors));
@@ -36,7 +36,7 @@ export async function tail(io: Io, selectors: readonly string[], options: TailOp
       reportError(io, json, id, error);
       code = ExitCode.unreachable;
     };
-    const common = { streams, lines, signal: stop.signal, onError };
+    const common = { streams, lines, signal: stop.signal, onError, withNode: json };
     try {
       if (options.follow === true) {
         await Promise.all(selections.map(async (selection) => new Follower(session, sink, selection, common).run()));

@@ -1,12 +1,14 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { ExitCode, type NodeInfo, OmxError, usageError } from '@omx/core';
-import { describeAddress } from '@omx/queue';
+import { describeAddress, globalKeys } from '@omx/queue';
 import { answers, ensureServer, type Home, homeAt } from '@omx/queue/embedded';
 
 import { loadConfig } from '../config.ts';
 import { type Io, writeJson, writeLine } from '../io.ts';
-import { defaultNodeName, localWorkers, type Session, sessionAt, startWorker, withWorkersLock, workerLogTail } from '../session.ts';
+import { defaultNodeName, localWorkers, type Session, sessionAt, startWorker, withWorkersLock } from '../session.ts';
 
 interface UpOptions {
   readonly workers: string;
@@ -17,6 +19,8 @@ interface StartedWorker {
   readonly name: string;
   readonly pid: number;
   readonly started: boolean;
+  /** What its log says from its start on. */
+  readonly said: () => string;
   readonly exited: () => boolean;
 }
 
@@ -28,7 +32,10 @@ export async function up(io: Io, options: UpOptions): Promise<number> {
   const config = loadConfig(io, {});
   const url = config.redis.value;
   if (url !== undefined) {
-    throw usageError(`the queue is ${describeAddress({ url })} (${config.redis.origin}), and omx up starts the embedded one`, 'omx worker makes this machine a node of that queue');
+    throw usageError(
+      `the queue is ${describeAddress({ url })} (${config.redis.origin}), and omx up starts the embedded one`,
+      'omx worker makes this machine a node of that queue',
+    );
   }
   const home = homeAt(config.home.value, io.env);
   const wasRunning = await answers(home.redisSocket);
@@ -37,14 +44,27 @@ export async function up(io: Io, options: UpOptions): Promise<number> {
   const session = await sessionAt(io, { socket: home.redisSocket }, home);
   try {
     const nodes = [];
-    for (const worker of workers) nodes.push({ worker, node: await waitUntilUp(session, home, worker, Date.now() + upMs) });
+    for (const worker of workers)
+      nodes.push({ worker, node: await waitUntilUp(session, home, worker, Date.now() + upMs) });
     if (options.json === true) {
-      await writeJson(io, { home: home.dir, redis: home.redisSocket, nodes: nodes.map(({ worker, node }) => ({ name: node.name, slots: node.slots, pid: worker.pid, started: worker.started })) });
+      await writeJson(io, {
+        home: home.dir,
+        redis: home.redisSocket,
+        nodes: nodes.map(({ worker, node }) => ({
+          name: node.name,
+          slots: node.slots,
+          pid: worker.pid,
+          started: worker.started,
+        })),
+      });
       return 0;
     }
     await writeLine(io, `queue  ${home.redisSocket}  ${wasRunning ? 'was running' : 'started'}`);
     for (const { worker, node } of nodes) {
-      await writeLine(io, `node   ${node.name}  ${node.slots} ${node.slots === 1 ? 'slot' : 'slots'}  ${worker.started ? 'started' : 'was running'}`);
+      await writeLine(
+        io,
+        `node   ${node.name}  ${node.slots} ${node.slots === 1 ? 'slot' : 'slots'}  ${worker.started ? 'started' : 'was running'}`,
+      );
     }
     return 0;
   } finally {
@@ -55,34 +75,67 @@ export async function up(io: Io, options: UpOptions): Promise<number> {
 /** The workers that are wanted, and any others that run: `host`, `host-2`, … */
 async function startMissing(io: Io, home: Home, count: number): Promise<StartedWorker[]> {
   const running = localWorkers(home);
-  const names = Array.from({ length: count }, (_, at) => (at === 0 ? defaultNodeName() : `${defaultNodeName()}-${at + 1}`));
+  const names = Array.from({ length: count }, (_, at) =>
+    at === 0 ? defaultNodeName() : `${defaultNodeName()}-${at + 1}`,
+  );
   const missing = names.filter((name) => !running.some((worker) => worker.name === name));
   return [
-    ...running.map((worker) => ({ ...worker, started: false, exited: () => !localWorkers(home).some(({ pid }) => pid === worker.pid) })),
-    ...missing.map((name) => ({ name, started: true, ...startWorker(home, io, { name }) })),
+    ...running.map((worker) => ({
+      ...worker,
+      started: false,
+      said: () => '',
+      exited: () => !localWorkers(home).some(({ pid }) => pid === worker.pid),
+    })),
+    ...missing.map((name) => ({ name, started: true, said: logFrom(home, name), ...startWorker(home, io, { name }) })),
   ].sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
 }
 
-/** A node of an earlier process may still look alive for a while; ours says its own process id. */
+/**
+ * A node of an earlier process may still look alive for a while; ours says its own process id. Its lease comes first
+ * and its ear for requests last, when its shepherd runs.
+ */
 async function waitUntilUp(session: Session, home: Home, worker: StartedWorker, deadline: number): Promise<NodeInfo> {
   for (;;) {
-    const node = (await session.nodes.list()).find(({ name, pid, state }) => name === worker.name && pid === worker.pid && state !== 'down');
-    if (node !== undefined) return node;
+    const [, listeners] = await session.redis.pubsub('NUMSUB', globalKeys.nodeRequests(worker.name));
+    const node = (await session.nodes.list()).find(
+      ({ name, pid, state }) => name === worker.name && pid === worker.pid && state !== 'down',
+    );
+    if (node !== undefined && Number(listeners) > 0) return node;
     const ended = worker.exited();
     if (ended || Date.now() > deadline) {
-      const tail = workerLogTail(home, worker.name);
-      throw new OmxError(`the worker ${worker.name} ${ended ? 'ended at once' : `did not come up in ${upMs / 1000} s`}${tail === '' ? '' : `: ${tail}`}`, {
-        code: 'WORKER_START',
-        exitCode: ExitCode.unreachable,
-        hint: `its log is ${home.nodeDir(worker.name)}/worker.log; omx doctor checks this machine`,
-      });
+      const tail = worker.said();
+      throw new OmxError(
+        `the worker ${worker.name} ${ended ? 'ended at once' : `did not come up in ${upMs / 1000} s`}${tail === '' ? '' : `: ${tail}`}`,
+        {
+          code: 'WORKER_START',
+          exitCode: ExitCode.unreachable,
+          hint: `its log is ${home.nodeDir(worker.name)}/worker.log; omx doctor checks this machine`,
+        },
+      );
     }
     await delay(20);
   }
 }
 
+/** The last lines that are added to a worker's log from now on. */
+function logFrom(home: Home, name: string): () => string {
+  const path = join(home.nodeDir(name), 'worker.log');
+  const sizeOf = (): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const start = sizeOf();
+  return () => {
+    const end = sizeOf();
+    if (end <= start) return '';
+    const buffer = Buffer.alloc(Math.min(end - start, 4096));
+    const file = openSync(path, 'r');
+    readSync(file, buffer, 0, buffer.length, end - buffer.length);
+    closeSync(file);
+    return buffer.toString().trim().split('\n').slice(-2).join(' | ');
+  };
+}
+
 function parseCount(text: string): number {
   const count = Number(text);
-  if (!/^\d+$/.test(text) || count < 1 || count > 64) throw usageError(`--workers: '${text}' is not a number from 1 to 64`);
+  if (!/^\d+$/.test(text) || count < 1 || count > 64)
+    throw usageError(`--workers: '${text}' is not a number from 1 to 64`);
   return count;
 }

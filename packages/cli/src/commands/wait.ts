@@ -1,4 +1,4 @@
-import { parseDuration, type Span, spansOf } from '@omx/core';
+import { ExitCode, parseDuration, type Span, spansOf } from '@omx/core';
 
 import { type Io, writeJson } from '../io.ts';
 import { failuresOnly, jobFilter, select, type Selection, type StateFilter } from '../select.ts';
@@ -27,15 +27,27 @@ export async function wait(io: Io, selectors: readonly string[], options: WaitCo
       json,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });
-    if (json) {
-      const { statusJson, viewSelection } = await import('../batch-view.ts');
-      const views = await Promise.all(
-        selections.map(async (selection) => statusJson(await viewSelection(session, selection, Date.now()))),
-      );
-      await writeJson(io, selectors.length === 1 && views.length === 1 ? views[0] : views);
-    }
+    // Given up, the error on stderr is the answer; the queue may even be away.
+    if (json && (code === ExitCode.ok || code === ExitCode.jobsFailed))
+      await printStatus(io, session, selectors, selections);
     return code;
   });
+}
+
+async function printStatus(
+  io: Io,
+  session: Session,
+  selectors: readonly string[],
+  selections: readonly Selection[],
+): Promise<void> {
+  const { statusJson, viewSelection } = await import('../batch-view.ts');
+  const views: Record<string, unknown>[] = [];
+  for (const selection of selections) {
+    // Read anew: jobs may have been held, released or cancelled as a whole since.
+    const batch = await session.batches.load(selection.batch.id);
+    views.push(statusJson(await viewSelection(session, { ...selection, batch }, Date.now())));
+  }
+  await writeJson(io, selectors.length === 1 && selectors[0] !== 'all' && views.length === 1 ? views[0] : views);
 }
 
 /** The jobs that are in the states asked for now; they are waited for whatever becomes of them. */

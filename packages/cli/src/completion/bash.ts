@@ -60,8 +60,11 @@ function definition({ name, options, words, runsProgram }: CompletedCommand): st
 
 function valueCases({ name, options }: CompletedCommand): string[] {
   return options.flatMap((option) => {
-    const patterns = namesOf(option).map((each) => `${name}${each}`).join('|');
-    if (option.value === 'folder') return [`      ${patterns}) compopt -o dirnames 2>/dev/null; COMPREPLY=( $(compgen -d -- "$cur") ) ;;`];
+    const patterns = namesOf(option)
+      .map((each) => `${name}${each}`)
+      .join('|');
+    if (option.value === 'folder')
+      return [`      ${patterns}) compopt -o dirnames 2>/dev/null; COMPREPLY=( $(compgen -d -- "$cur") ) ;;`];
     if (typeof option.value !== 'object') return [];
     return [`      ${patterns}) COMPREPLY=( $(compgen -W '${option.value.join(' ')}' -- "$cur") ) ;;`];
   });

@@ -7,7 +7,9 @@ export function fishCompletion(model: CompletionModel): string {
     'complete -c omx -f -n __fish_use_subcommand',
     "complete -c omx -n __fish_use_subcommand -s h -l help -d 'print help'",
     "complete -c omx -n __fish_use_subcommand -s V -l version -d 'print the version'",
-    ...model.commands.map(({ name, description }) => `complete -c omx -n __fish_use_subcommand -a ${name} -d ${quote(description)}`),
+    ...model.commands.map(
+      ({ name, description }) => `complete -c omx -n __fish_use_subcommand -a ${name} -d ${quote(description)}`,
+    ),
     ...model.commands.flatMap((command) => commandLines(command)),
   ];
   return `${lines.join('\n')}\n`;
@@ -15,7 +17,12 @@ export function fishCompletion(model: CompletionModel): string {
 
 function commandLines({ name, options, words, runsProgram }: CompletedCommand): string[] {
   const head = `complete -c omx -n '__fish_seen_subcommand_from ${name}'`;
-  const positional = words.length > 0 ? [`${head} -f -a ${quote(words.join(' '))}`] : runsProgram ? [`${head} -a '(__fish_complete_subcommand)'`] : [];
+  const positional =
+    words.length > 0
+      ? [`${head} -f -a ${quote(words.join(' '))}`]
+      : runsProgram
+        ? [`${head} -a '(__fish_complete_command)'`]
+        : [];
   return [...options.map((option) => `${head}${flags(option)} -d ${quote(option.description)}`), ...positional];
 }
 

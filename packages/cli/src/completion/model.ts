@@ -26,7 +26,20 @@ export interface CompletedOption {
   readonly value: 'any' | 'file' | 'folder' | readonly string[] | undefined;
 }
 
-const states = ['held', 'queued', 'running', 'paused', 'frozen', 'succeeded', 'failed', 'timed-out', 'oom', 'cancelled', 'not-started', 'lost'];
+const states = [
+  'held',
+  'queued',
+  'running',
+  'paused',
+  'frozen',
+  'succeeded',
+  'failed',
+  'timed-out',
+  'oom',
+  'cancelled',
+  'not-started',
+  'lost',
+];
 const values: Readonly<Record<string, CompletedOption['value']>> = {
   file: 'file',
   each: 'file',
@@ -46,12 +59,17 @@ const shells = ['bash', 'zsh', 'fish'];
 export function completionModel(program: Command): CompletionModel {
   const commands = program.commands.map((command) => completedCommand(command));
   const names = commands.map(({ name }) => name);
-  return { commands: [...commands, { name: 'help', description: 'help for a command', options: [], words: names, runsProgram: false }] };
+  return {
+    commands: [
+      ...commands,
+      { name: 'help', description: 'help for a command', options: [], words: names, runsProgram: false },
+    ],
+  };
 }
 
 function completedCommand(command: Command): CompletedCommand {
   const name = command.name();
-  const takes = command.registeredArguments.map((argument) => argument.name());
+  const takes = new Set(command.registeredArguments.map((argument) => argument.name()));
   return {
     name,
     description: command.description(),
@@ -59,14 +77,17 @@ function completedCommand(command: Command): CompletedCommand {
       ...command.options.filter((option) => !option.hidden).map((option) => completedOption(option)),
       { short: 'h', long: 'help', description: 'print help', value: undefined },
     ],
-    words: takes.includes('sel') ? ['last', 'all'] : takes.includes('shell') ? shells : [],
-    runsProgram: takes.includes('command'),
+    words: takes.has('sel') ? ['last', 'all'] : takes.has('shell') ? shells : [],
+    runsProgram: takes.has('command'),
   };
 }
 
 function completedOption(option: Option): CompletedOption {
   const long = (option.long ?? '').replace(/^--/, '');
   // `--csv` is a file where jobs come from and a form of output elsewhere.
-  const value = option.required || option.optional ? (option.argChoices ?? values[long] ?? (/<file>/.test(option.flags) ? 'file' : 'any')) : undefined;
+  const value =
+    option.required || option.optional
+      ? (option.argChoices ?? values[long] ?? (/<file>/.test(option.flags) ? 'file' : 'any'))
+      : undefined;
   return { short: option.short?.replace(/^-/, ''), long, description: option.description, value };
 }

@@ -6,12 +6,12 @@ export function zshCompletion(model: CompletionModel): string {
 # zsh completion for omx: source <(omx completion zsh)
 _omx() {
   local curcontext=$curcontext state line
-  local -a commands
-  commands=(
+  local -a verbs
+  verbs=(
 ${model.commands.map(({ name, description }) => `    ${quote(`${name}:${description.replaceAll(':', String.raw`\:`)}`)}`).join('\n')}
   )
   if (( CURRENT == 2 )); then
-    _describe -t commands 'omx command' commands
+    _describe -t commands 'omx command' verbs
     _arguments '(-h --help)'{-h,--help}'[print help]' '(-V --version)'{-V,--version}'[print the version]'
     return
   fi
@@ -26,19 +26,21 @@ if [[ $funcstack[1] == _omx ]]; then _omx "$@"; else compdef _omx omx; fi
 }
 
 function commandCase(command: CompletedCommand): string {
-  const specs = [...command.options.flatMap((option) => optionSpecs(option)), positional(command)].map((spec) => `      ${spec} \\`);
+  const specs = [...command.options.flatMap((option) => optionSpecs(option)), ...positionals(command)].map(
+    (spec) => `      ${quote(spec)} \\`,
+  );
   return [`    ${command.name}) _arguments -S \\`, ...specs, '      && return ;;'].join('\n');
 }
 
-/** \`_arguments\` takes each name by itself; \`*\`: it may be given again. */
+/** Each name by itself; `*`: it may be given again. */
 function optionSpecs({ short, long, description, value }: CompletedOption): string[] {
   const tail = `[${description.replaceAll(/[[\]\\]/g, String.raw`\$&`)}]${value === undefined ? '' : `:${long}:${action(value)}`}`;
-  return [...(short === undefined ? [] : [`-${short}`]), `--${long}`].map((name) => quote(`*${name}${tail}`));
+  return [...(short === undefined ? [] : [`-${short}`]), `--${long}`].map((name) => `*${name}${tail}`);
 }
 
-function positional({ words, runsProgram }: CompletedCommand): string {
-  if (runsProgram) return quote('*::program:_normal');
-  return words.length === 0 ? quote('*::file:_files') : quote(`*:word:(${words.join(' ')})`);
+function positionals({ words, runsProgram }: CompletedCommand): string[] {
+  if (runsProgram) return ['(-)1:program:_command_names -e', '*::argument:_normal'];
+  return [words.length === 0 ? '*:file:_files' : `*:word:(${words.join(' ')})`];
 }
 
 function action(value: NonNullable<CompletedOption['value']>): string {

@@ -15,12 +15,30 @@ export function checkHome(home: Home): Check[] {
   try {
     accessSync(there, constants.W_OK | constants.X_OK);
   } catch (error) {
-    return [fail('home', `${there} cannot be written to: ${errorOf(error).message}`, 'set OMX_HOME to a folder you may write to')];
+    return [
+      fail(
+        'home',
+        `${there} cannot be written to: ${errorOf(error).message}`,
+        'set OMX_HOME to a folder you may write to',
+      ),
+    ];
   }
-  return [ok('home', there === home.dir ? `${home.dir} can be written to` : `${home.dir} will be made`), checkDisk(there), checkSocketPath(home)];
+  return [
+    ok('home', there === home.dir ? `${home.dir} can be written to` : `${home.dir} will be made`),
+    checkDisk(there),
+    checkSocketPath(home),
+  ];
 }
 
-export function checkDisk(folder: string, facts: { readonly bsize: number; readonly bavail: number; readonly ffree: number; readonly files: number } = statfsSync(folder)): Check {
+export function checkDisk(
+  folder: string,
+  facts: {
+    readonly bsize: number;
+    readonly bavail: number;
+    readonly ffree: number;
+    readonly files: number;
+  } = statfsSync(folder),
+): Check {
   const name = 'disk';
   const free = facts.bsize * facts.bavail;
   const text = `${formatBytes(free)} free at ${folder}`;

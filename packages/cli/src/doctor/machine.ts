@@ -13,7 +13,11 @@ export function checkNodeVersion(version: string): Check {
   const isNewEnough = major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1]);
   return isNewEnough
     ? ok('node.js', `version ${version}`)
-    : fail('node.js', `version ${version} is older than ${oldestNode.join('.')}`, `install Node.js ${oldestNode.join('.')} or newer`);
+    : fail(
+        'node.js',
+        `version ${version} is older than ${oldestNode.join('.')}`,
+        `install Node.js ${oldestNode.join('.')} or newer`,
+      );
 }
 
 /** Starts the shepherd in a folder of its own and ends it: it may be there and not run on this machine. */
@@ -33,11 +37,15 @@ export async function checkShepherd(): Promise<Check> {
 }
 
 /** Each client and each job's output takes a file of the worker, the shepherd or the server. */
-export function checkFileLimit(limit: { readonly soft: number; readonly hard: number } | undefined = readOpenFileLimit()): Check {
+export function checkFileLimit(
+  limit: { readonly soft: number; readonly hard: number } | undefined = readOpenFileLimit(),
+): Check {
   const name = 'open files';
   if (limit === undefined) return warn(name, 'the limit cannot be read', null);
   const text = `${limit.soft} at once (at most ${limit.hard === Infinity ? 'unlimited' : limit.hard})`;
-  return limit.soft < 1024 ? warn(name, `${text}: few for many jobs at once`, 'ulimit -n 4096 before omx up') : ok(name, text);
+  return limit.soft < 1024
+    ? warn(name, `${text}: few for many jobs at once`, 'ulimit -n 4096 before omx up')
+    : ok(name, text);
 }
 
 /** What jobs can be started with here. A launcher that is not there is no fault: `auto` takes another. */
@@ -45,7 +53,9 @@ export async function checkLaunchers(): Promise<Check[]> {
   try {
     return (await detectLaunchers()).map((facts) => {
       const seen = facts.evidence.length === 0 ? '' : ` (seen: ${facts.evidence.join('; ')})`;
-      const reason = facts.usable ? facts.verdict.replace(`${facts.name}: `, '') : `not to be used here: ${facts.reason ?? facts.verdict}`;
+      const reason = facts.usable
+        ? facts.verdict.replace(`${facts.name}: `, '')
+        : `not to be used here: ${facts.reason ?? facts.verdict}`;
       return ok(`launcher ${facts.name}`, `${reason}${seen}`);
     });
   } catch (error) {

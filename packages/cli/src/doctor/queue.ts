@@ -14,9 +14,15 @@ export async function checkServer(redis: Redis, where: string): Promise<Check[]>
   const problem = serverProblem(facts);
   const product = facts.isValkey ? 'Valkey' : 'Redis';
   return [
-    problem === undefined ? ok('queue', `${product} ${facts.version} at ${where}`) : fail('queue', `${where}: ${problem.reason}`, problem.hint),
+    problem === undefined
+      ? ok('queue', `${product} ${facts.version} at ${where}`)
+      : fail('queue', `${where}: ${problem.reason}`, problem.hint),
     facts.appendOnly === false
-      ? warn('append-only file', 'it is off, so a crash of the server may lose jobs', 'redis-cli config set appendonly yes')
+      ? warn(
+          'append-only file',
+          'it is off, so a crash of the server may lose jobs',
+          'redis-cli config set appendonly yes',
+        )
       : ok('append-only file', facts.appendOnly === undefined ? 'the server does not say' : 'on'),
     await checkRights(redis),
     await checkClock(redis),
@@ -34,7 +40,8 @@ async function checkRights(redis: Redis): Promise<Check> {
     return ok(name, `scripts, messages and keys under ${prefix}: are allowed`);
   } catch (error) {
     const message = errorOf(error).message;
-    if (message.startsWith('READONLY')) return fail(name, 'the server is a replica that takes no writes', 'name the primary server in the URL');
+    if (message.startsWith('READONLY'))
+      return fail(name, 'the server is a replica that takes no writes', 'name the primary server in the URL');
     return fail(name, message, `allow the user ~${prefix}:* ~{${prefix}:* &${prefix}:* +@all -@admin`);
   }
 }
@@ -50,5 +57,9 @@ async function checkClock(redis: Redis): Promise<Check> {
 export function judgeClock(serverMs: number, beforeMs: number, afterMs: number): Check {
   const ahead = serverMs < beforeMs ? beforeMs - serverMs : Math.min(0, afterMs - serverMs);
   if (Math.abs(ahead) <= skewMs) return ok('clock', 'agrees with the server’s');
-  return warn('clock', `this machine is ${(Math.abs(ahead) / 1000).toFixed(1)} s ${ahead > 0 ? 'ahead of' : 'behind'} the server`, 'set the clocks by NTP (timedatectl set-ntp true)');
+  return warn(
+    'clock',
+    `this machine is ${(Math.abs(ahead) / 1000).toFixed(1)} s ${ahead > 0 ? 'ahead of' : 'behind'} the server`,
+    'set the clocks by NTP (timedatectl set-ntp true)',
+  );
 }

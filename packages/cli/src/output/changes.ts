@@ -3,6 +3,9 @@ import { batchKeys, type Redis } from '@omx/queue';
 
 import type { Session } from '../session.ts';
 
+/** `urgent`: the batch has ended, or this process itself knows that there is something to do. */
+export type News = 'none' | 'changed' | 'urgent';
+
 /** The messages that jobs of a batch have changed. A lost message costs no more than the wait until the next look. */
 export class Changes {
   readonly #subscriber: Redis;
@@ -42,7 +45,7 @@ export class Changes {
    * Waits for a change since the last call: not less than `gapMs`, so that many changes are one look (the end of the
    * batch is not kept waiting), and not longer than `longestMs`.
    */
-  async next(gapMs: number, longestMs: number, signal: AbortSignal): Promise<void> {
+  async next(gapMs: number, longestMs: number, signal: AbortSignal): Promise<News> {
     const began = performance.now();
     const stop = (): void => this.wake();
     signal.addEventListener('abort', stop);
@@ -61,9 +64,11 @@ export class Changes {
       }
     } finally {
       signal.removeEventListener('abort', stop);
-      this.#changed = false;
-      this.#urgent = false;
     }
+    const news = this.#urgent ? 'urgent' : this.#changed ? 'changed' : 'none';
+    this.#changed = false;
+    this.#urgent = false;
+    return news;
   }
 
   /** The channel stays subscribed: others of this process may listen to it. */

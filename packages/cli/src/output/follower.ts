@@ -1,5 +1,5 @@
 import { type Batch, indexOf, isOmxError, jobId, type OmxError } from '@omx/core';
-import type { JobSnapshot, ReadPiece, StoredJob } from '@omx/queue';
+import type { JobSnapshot, PackedOutput, ReadPiece, StoredJob } from '@omx/queue';
 
 import type { Selection } from '../select.ts';
 import type { Session } from '../session.ts';
@@ -15,14 +15,17 @@ export interface FollowOptions {
   /** Begin with the last lines of what is there; from the start without. */
   readonly lines?: number;
   readonly signal: AbortSignal;
+  /** The name of the node is wanted with every piece. */
+  readonly withNode?: boolean;
   /** Output of one job cannot be had; the others go on. */
   readonly onError: (id: string, error: OmxError) => void;
 }
 
 const longestWaitMs = 1000;
 const shortestGapMs = 5;
-/** Looking takes at most this part of the time, however large the batch. */
-const restFactor = 4;
+/** A look at the jobs is followed by so many times its length of rest, however large the batch. */
+const restFactor = 9;
+const packsPerRead = 20;
 /** A node that does not answer may be back with its next worker: an ended attempt's output is asked for so often. */
 const mostTries = 5;
 
@@ -40,10 +43,13 @@ export class Follower {
   readonly #watch: JobWatch;
   /** By ordinal: how many attempts have been printed to their end. */
   readonly #printed: Uint16Array;
+  readonly #followsPacks: boolean;
   readonly #followed = new Map<number, Followed>();
   readonly #tries = new WeakMap<Followed, number>();
   readonly #pollers = new Map<string, NodePoller>();
   #isFirstLook = true;
+  /** Of a whole batch: how many of its packs have been read. Packs do not say which node they come from: records do. */
+  #packsRead: number | undefined;
   #changes: Changes | undefined;
   #failure: unknown;
 
@@ -54,25 +60,30 @@ export class Follower {
     this.#source = new OutputSource(session);
     this.#watch = new JobWatch(session, selection.batch, selection.spans);
     this.#printed = new Uint16Array(selection.batch.total);
+    this.#followsPacks = selection.whole && options.withNode !== true;
   }
 
   /** Resolves when all jobs have ended and their output is printed. */
   async run(): Promise<void> {
     const { signal } = this.#options;
-    this.#changes = await Changes.open(this.#session, this.#watch.batch.id);
+    const { id } = this.#watch.batch;
+    this.#changes = await Changes.open(this.#session, id);
+    if (this.#followsPacks) this.#packsRead = await this.#session.outputs.packCount(id);
+    let lookAt = 0;
     let tickAt = performance.now() + longestWaitMs;
     try {
       while (!signal.aborted) {
-        const began = performance.now();
-        for await (const snapshots of this.#watch.look()) await this.#observeAll(snapshots);
-        this.#isFirstLook = false;
+        await this.#followPacks();
+        const isDue = performance.now() >= lookAt;
+        if (isDue) lookAt = performance.now() + Math.max(shortestGapMs, restFactor * (await this.#look()));
         if (this.#failure !== undefined) throw this.#failure;
         if (this.#watch.isDone && this.#followed.size === 0) break;
         if (performance.now() >= tickAt) {
           for (const poller of this.#pollers.values()) poller.tick();
           tickAt = performance.now() + longestWaitMs;
         }
-        await this.#changes.next(Math.max(shortestGapMs, restFactor * (performance.now() - began)), longestWaitMs, signal);
+        const untilLook = isDue ? longestWaitMs : Math.max(1, lookAt - performance.now());
+        if ((await this.#changes.next(shortestGapMs, untilLook, signal)) === 'urgent') lookAt = 0;
       }
     } finally {
       await Promise.all([...this.#pollers.values()].map(async (poller) => poller.close()));
@@ -80,9 +91,52 @@ export class Follower {
     }
   }
 
+  /** Looks at the records of all open jobs; returns the milliseconds it took to read them. */
+  async #look(): Promise<number> {
+    const began = performance.now();
+    let printing = 0;
+    for await (const snapshots of this.#watch.look()) {
+      const read = performance.now();
+      await this.#observeAll(snapshots);
+      printing += performance.now() - read;
+    }
+    this.#isFirstLook = false;
+    return performance.now() - began - printing;
+  }
+
+  /** Prints what has come into the queue since the last time, without a look at thousands of records. */
+  async #followPacks(): Promise<void> {
+    if (this.#packsRead === undefined || this.#isFirstLook) return;
+    const { signal } = this.#options;
+    for (;;) {
+      const packs = await this.#session.outputs.packsFrom(this.#watch.batch.id, this.#packsRead, packsPerRead);
+      this.#packsRead += packs.length;
+      for (const output of packs.flat()) {
+        if (signal.aborted) return;
+        await this.#printPacked(output);
+      }
+      if (packs.length < packsPerRead) return;
+    }
+  }
+
+  /** An attempt that is not next in its turn waits for the look at its job's record, which knows of those before it. */
+  async #printPacked(packed: PackedOutput): Promise<void> {
+    const { ordinal, attempt } = packed;
+    const known = this.#followed.get(ordinal);
+    if (attempt !== (this.#printed[ordinal] ?? 0) + 1 || (known !== undefined && known.attempt !== attempt)) return;
+    const id = jobId(this.#watch.batch.id, indexOf(this.#watch.batch.spec.jobs, ordinal));
+    await this.#printRest(known ?? { name: { id, attempt, node: null }, offsets: { out: 0, err: 0 } }, packed);
+    await this.#end(known ?? { name: { id, attempt, node: null } });
+    this.#printed[ordinal] = attempt;
+  }
+
   /** In the order in which jobs ended; what is there at the start, in the order of the jobs. */
   async #observeAll(snapshots: readonly JobSnapshot[]): Promise<void> {
     const inOrder = this.#isFirstLook ? snapshots : snapshots.toSorted((a, b) => endOf(a) - endOf(b) || a.ordinal - b.ordinal);
+    await this.#source.fetchAhead(
+      this.#watch.batch,
+      inOrder.filter(({ ordinal, job }) => job.attempt > (this.#printed[ordinal] ?? 0)),
+    );
     for (const snapshot of inOrder) {
       if (this.#options.signal.aborted || this.#failure !== undefined) return;
       await this.#observe(snapshot);
@@ -156,7 +210,7 @@ export class Follower {
       try {
         const followed = known ?? (await this.#fresh(output, lines));
         if (output.place === 'queue') {
-          await this.#printRest(followed, output);
+          await this.#printRest(followed, await this.#source.packed(this.#watch.batch, output));
         } else {
           followed.until = this.#wanted((stream) => output.bytes[stream]);
           followed.ended = true;
@@ -182,8 +236,7 @@ export class Follower {
     return { ordinal: output.ordinal, attempt: output.attempt, name, node: name.node ?? '', offsets, until: output.bytes, ended: true, asked: false, resting: false };
   }
 
-  async #printRest(followed: Followed, output: AttemptOutput): Promise<void> {
-    const packed = await this.#source.packed(this.#watch.batch, output);
+  async #printRest(followed: Pick<Followed, 'name' | 'offsets'>, packed: Readonly<Record<StreamName, Buffer>>): Promise<void> {
     for (const stream of this.#options.streams) {
       const rest = packed[stream].subarray(followed.offsets[stream]);
       followed.offsets[stream] += rest.length;
@@ -257,8 +310,8 @@ export class Follower {
     this.#changes?.wake();
   }
 
-  async #end(followed: Followed): Promise<void> {
-    this.#drop(followed);
+  async #end(followed: Pick<Followed, 'name'> | Followed): Promise<void> {
+    if ('ordinal' in followed) this.#drop(followed);
     for (const stream of this.#options.streams) await this.#sink.end(followed.name, stream);
   }
 

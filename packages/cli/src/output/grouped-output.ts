@@ -36,7 +36,9 @@ export async function printGrouped(
       const began = performance.now();
       printed = false;
       for await (const snapshots of watch.look()) {
-        for (const snapshot of inOrderOfEnd(snapshots)) {
+        const ended = inOrderOfEnd(snapshots);
+        await source.fetchAhead(watch.batch, ended);
+        for (const snapshot of ended) {
           if (signal.aborted) return;
           await printOne(snapshot);
         }

@@ -1,5 +1,5 @@
 import { type Batch, type BatchId, ExitCode, indexOf, isOmxError, jobId, OmxError, reviseSpec } from '@omx/core';
-import type { ReadPiece } from '@omx/queue';
+import type { ReadPiece, StoredJob } from '@omx/queue';
 
 import type { Session } from '../session.ts';
 import { type AttemptOutput, outputOf, type StreamName } from './attempt-output.ts';
@@ -48,6 +48,11 @@ export class OutputSource {
     return found;
   }
 
+  /** Makes reading these jobs' outputs one after the other cost no round trip each. */
+  async fetchAhead(batch: Batch, jobs: readonly StoredJob[]): Promise<void> {
+    await this.#packs.fetchAhead(batch.id, jobs);
+  }
+
   /** What there is of a stream from an offset on; of a live attempt, what it has written by now. */
   async *read(batch: Batch, output: AttemptOutput, stream: StreamName, from: number): AsyncGenerator<Buffer> {
     switch (output.place) {
@@ -75,13 +80,25 @@ export class OutputSource {
     return findLastLines(size, lines, readAt);
   }
 
+  /** While a piece is printed, the next is on its way. */
   async *#readNode(batch: Batch, output: AttemptOutput, stream: StreamName, from: number): AsyncGenerator<Buffer> {
     const size = output.bytes[stream];
-    for (let offset = from; offset < size; ) {
-      const { bytes } = await this.#ask(batch, output, stream, offset, Math.min(bytesPerAnswer, size - offset));
-      if (bytes.length === 0) throw goneError(output.attempt, `node ${await this.nodeName(batch.id, output.node ?? 0)} has it no more`);
-      yield bytes;
-      offset += bytes.length;
+    const ask = async (offset: number): Promise<Pick<ReadPiece, 'bytes' | 'ended'> | undefined> =>
+      offset >= size ? undefined : this.#ask(batch, output, stream, offset, Math.min(bytesPerAnswer, size - offset));
+    let offset = from;
+    let next = ask(offset);
+    try {
+      for (let piece = await next; piece !== undefined; piece = await next) {
+        const { bytes } = piece;
+        if (bytes.length === 0) throw goneError(output.attempt, `node ${await this.nodeName(batch.id, output.node ?? 0)} has it no more`);
+        offset += bytes.length;
+        next = ask(offset);
+        // Its failure is met when its turn comes.
+        next.catch(() => {});
+        yield bytes;
+      }
+    } finally {
+      await next.catch(() => {});
     }
   }
 

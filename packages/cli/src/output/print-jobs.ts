@@ -23,9 +23,10 @@ export async function printJobs(session: Session, sink: OutputSink, selections: 
   const source = new OutputSource(session);
   for (const { batch, spans } of selections) {
     for await (const snapshots of session.jobs.scan(batch, spans, { failedOnly: options.failedOnly === true })) {
-      for (const snapshot of snapshots) {
+      const wanted = snapshots.filter(({ job }) => options.filter?.(job) !== false);
+      await source.fetchAhead(batch, wanted);
+      for (const snapshot of wanted) {
         if (options.signal.aborted) return;
-        if (options.filter?.(snapshot.job) === false) continue;
         try {
           const output = await newestOutput(session.jobs, batch, snapshot);
           if (output !== undefined) await printOutput(source, sink, batch, output, options);

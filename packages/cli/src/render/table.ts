@@ -60,11 +60,14 @@ export function displayWidth(text: string): number {
 
 /** Text of users and programs on one line: control characters are shown, not obeyed. */
 export function oneLine(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return text.replaceAll(
-    /[\u0000-\u001f\u007f-\u009f]/g,
-    (control) => escapes[control] ?? `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  return text.replaceAll(controls, (control) => escapes[control] ?? hexEscape(control));
+}
+
+// oxlint-disable-next-line no-control-regex
+const controls = /[\u0000-\u001f\u007f-\u009f]/g;
+
+function hexEscape(control: string): string {
+  return `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }
 
 const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\t': '\\t', '\r': '\\r', '\u001b': '\\e' };

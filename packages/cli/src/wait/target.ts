@@ -50,6 +50,12 @@ export class WaitTarget {
     return held > 0 && queued + running + paused + frozen === 0;
   }
 
+  /** What is left of it has been stopped. */
+  get isPaused(): boolean {
+    const { held, queued, running, paused, frozen } = this.counts;
+    return paused > 0 && held + queued + running + frozen === 0;
+  }
+
   /** Reads how it stands; `again` also looks at jobs that had ended before, as somebody may have run them again. */
   async look(session: Session, again: boolean): Promise<void> {
     const keys = batchKeys(this.batch.id);

@@ -4,12 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { endedReasons, type EndedFacts } from '../../src/why/ended.ts';
 import { exitCodeMeaning } from '../../src/why/exit-code.ts';
 import { notesOfJob } from '../../src/why/notes.ts';
-import { runningReasons } from '../../src/why/running.ts';
+import { type RunningFacts, runningReasons } from '../../src/why/running.ts';
 import { heldReasons, queuedReasons, type WaitingFacts } from '../../src/why/waiting.ts';
 import { batchOf, endedJob, specOf, submittedAt } from '../watching-kit.ts';
 
 const now = submittedAt + 10_000;
-const running: Extract<Job, { status: 'running' }> = {
+const running: RunningFacts['job'] = {
   ...freshJob('queued', submittedAt),
   attempt: 1,
   status: 'running',

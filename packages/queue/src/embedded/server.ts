@@ -55,10 +55,8 @@ function serverArguments(home: Home): string[] {
 
 /** The running embedded server, by its pid file; a file left by a crash names nobody. */
 export function serverPid(home: Home): number | undefined {
-  return pidFileHolder(
-    home.redisPidFile,
-    (line) => line.includes(home.redisSocket) || /(redis|valkey)-server/.test(line),
-  );
+  // The server names its socket, given as an argument and later in its title.
+  return pidFileHolder(home.redisPidFile, (line) => line.includes(home.redisSocket));
 }
 
 /** Stops the server after it has written everything, and waits until it is gone. */
