@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 import { ExitCode, OmxError } from '@omx/core';
 
@@ -44,7 +44,7 @@ export function homeAt(dir: string, env: Readonly<Record<string, string | undefi
 /** Makes the folders, readable by their owner alone. */
 export function prepareHome(home: Home): void {
   try {
-    mkdirSync(home.redisDir, { recursive: true, mode: 0o700 });
+    makeFolders(home.redisDir);
     chmodSync(home.dir, 0o700);
     accessSync(home.dir, constants.W_OK);
     for (const socket of [home.redisSocket]) prepareSocketDir(join(socket, '..'), home.dir);
@@ -62,7 +62,7 @@ export function prepareHome(home: Home): void {
 /** A folder outside the home (for short socket names) must be ours alone: others may write to /tmp too. */
 export function prepareSocketDir(dir: string, home: string): void {
   if (dir.startsWith(home)) return;
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolders(dir);
   const facts = lstatSync(dir);
   if (!facts.isDirectory() || facts.uid !== process.getuid?.() || (facts.mode & 0o077) !== 0) {
     throw new OmxError(`cannot use ${dir} for sockets: it belongs to somebody else or others may write to it`, {
@@ -70,6 +70,17 @@ export function prepareSocketDir(dir: string, home: string): void {
       exitCode: ExitCode.unreachable,
       hint: 'set OMX_HOME to a shorter path',
     });
+  }
+}
+
+/** As `mkdir -p`. Node's own recursion never ends where the kernel answers ENOENT below a folder that is there (/proc). */
+function makeFolders(dir: string): void {
+  if (existsSync(dir)) return;
+  makeFolders(dirname(dir));
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
