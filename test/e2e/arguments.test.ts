@@ -10,7 +10,28 @@ const argvHex = fixture('argv-hex');
 
 /** Words that a shell, a template or an option parser might touch. */
 const awkward = [
-  ...['a b', ' ', '', '\n', 'two\nlines\n', '\t', '"', "'", '\\', '\\n', '`', '$HOME', '$(id)', '*', '~', '#', ';', '&&', '|', '!'],
+  ...[
+    'a b',
+    ' ',
+    '',
+    '\n',
+    'two\nlines\n',
+    '\t',
+    '"',
+    "'",
+    '\\',
+    '\\n',
+    '`',
+    '$HOME',
+    '$(id)',
+    '*',
+    '~',
+    '#',
+    ';',
+    '&&',
+    '|',
+    '!',
+  ],
   ...['-x', '--', '--json', '-q', '--array', '-', '=', 'é', '日本', '👩‍🚀', '\u{1f600}', '\u0001', '%s', '%n'],
 ];
 /** Words with braces: a single job has no placeholders at all. */
@@ -18,13 +39,29 @@ const braces = ['{}', '{1}', '{nope}', '{{}}', '{.}', '{', '}', '{print $1}', '$
 /** All bytes a word can hold. */
 const everyByte = Buffer.from(Array.from({ length: 255 }, (_, at) => at + 1));
 
-const hex = (words: readonly (string | Uint8Array)[]): string => words.map((word) => `${Buffer.from(word as string).toString('hex')}\n`).join('');
+const hex = (words: readonly (string | Uint8Array)[]): string =>
+  words.map((word) => `${Buffer.from(word as string).toString('hex')}\n`).join('');
 
 describe('words on the command line', () => {
   let batches: ReadonlyMap<string, RanBatch>;
   const wanted = {
     plain: { args: ['--', argvHex, ...awkward, ...braces] },
-    'an array': { args: ['--array', '3', '--', argvHex, ...awkward, '{print $1}', '${HOME}', '{"a":1}', '{1..5}', '{{}}', '{{index}}', '{}'] },
+    'an array': {
+      args: [
+        '--array',
+        '3',
+        '--',
+        argvHex,
+        ...awkward,
+        '{print $1}',
+        '${HOME}',
+        '{"a":1}',
+        '{1..5}',
+        '{{}}',
+        '{{index}}',
+        '{}',
+      ],
+    },
     'without --': { args: [argvHex, '--array', '1-3', '--json', '-f', 'x', '--nope', '-h', '--help', '--version'] },
     'a list after :::': { args: ['--', argvHex, ':::', ...awkward] },
     'a parameter': { args: ['--param', 'P=a b,"c",-x,{}', '--', argvHex, '{P}'] },
@@ -40,11 +77,15 @@ describe('words on the command line', () => {
   });
 
   test('that look like placeholders and are none stay, and doubled braces stand for one', () => {
-    expect(out('an array')).toEqual([hex([...awkward, '{print $1}', '${HOME}', '{"a":1}', '{1..5}', '{}', '{index}', '3'])]);
+    expect(out('an array')).toEqual([
+      hex([...awkward, '{print $1}', '${HOME}', '{"a":1}', '{1..5}', '{}', '{index}', '3']),
+    ]);
   });
 
   test('after the program belong to it, also where they are options of omx', () => {
-    expect(out('without --')).toEqual([hex(['--array', '1-3', '--json', '-f', 'x', '--nope', '-h', '--help', '--version'])]);
+    expect(out('without --')).toEqual([
+      hex(['--array', '1-3', '--json', '-f', 'x', '--nope', '-h', '--help', '--version']),
+    ]);
   });
 
   test('after ::: are values', () => {
@@ -86,7 +127,9 @@ describe('bytes that are not UTF-8', () => {
   });
 
   test('from files of every kind, with every byte there is', async () => {
-    const noLineEnds = everyByte.filter((byte) => byte !== 10 && byte !== 13 && byte !== 34 && byte !== 39 && byte !== 44 && byte !== 92);
+    const noLineEnds = everyByte.filter(
+      (byte) => byte !== 10 && byte !== 13 && byte !== 34 && byte !== 39 && byte !== 44 && byte !== 92,
+    );
     const noBlanks = noLineEnds.filter((byte) => byte !== 32 && byte !== 9);
     const write = (name: string, ...parts: readonly (string | Uint8Array)[]): void =>
       writeFileSync(join(home.work, name), Buffer.concat(parts.map((part) => Buffer.from(part as string))));
@@ -105,7 +148,9 @@ describe('bytes that are not UTF-8', () => {
     const carriage = Buffer.concat([bad, Buffer.from('\r')]);
     expect(out('each')).toEqual([hex([everyByte]), hex([bad])]);
     expect(out('lines')).toEqual([hex([noLineEnds]), hex([carriage])]);
-    expect(out('param')).toEqual([noLineEnds, carriage].map((value) => hex([Buffer.concat([Buffer.from('x'), value, Buffer.from('x')])])));
+    expect(out('param')).toEqual(
+      [noLineEnds, carriage].map((value) => hex([Buffer.concat([Buffer.from('x'), value, Buffer.from('x')])])),
+    );
     expect(out('csv')).toEqual([hex([bad, noLineEnds])]);
     expect(out('commands')).toEqual([hex([noBlanks, bad])]);
   });
@@ -132,7 +177,10 @@ describe('long words', () => {
   test('one byte longer, the job says why it was not started', async () => {
     const batch = await ran(home, ['--each', '-', '--', 'echo', '{}'], { input: `${longest}x\nshort` });
     expect(batch.code).toBe(1);
-    expect(batch.jobs.map((job) => [job.outcome, job.attempt])).toEqual([['not-started', 1], ['succeeded', 1]]);
+    expect(batch.jobs.map((job) => [job.outcome, job.attempt])).toEqual([
+      ['not-started', 1],
+      ['succeeded', 1],
+    ]);
   });
 
   test('very many of them', async () => {

@@ -11,12 +11,19 @@ beforeAll(async () => {
   // The batch b1 that selectors below are about.
   expect((await home.omx(['submit', '--json', '--wait', '--array', '1-3', 'true'])).json().id).toBe('b1');
   mkdirSync(join(home.work, 'folder'));
-  for (const [name, text] of Object.entries({ empty: '', 'ragged.csv': 'a,b\n1,2\n3\n', quote: "true\necho 'x\n", nul: 'a\0b\n', lines: 'true\n' })) {
+  for (const [name, text] of Object.entries({
+    empty: '',
+    'ragged.csv': 'a,b\n1,2\n3\n',
+    quote: "true\necho 'x\n",
+    nul: 'a\0b\n',
+    lines: 'true\n',
+  })) {
     writeFileSync(join(home.work, name), text);
   }
 });
 
-const batches = async (): Promise<unknown> => (await home.omx(['status', '--all', '--json'])).json().map(({ id, total }: any) => ({ id, total }));
+const batches = async (): Promise<unknown> =>
+  (await home.omx(['status', '--all', '--json'])).json().map(({ id, total }: any) => ({ id, total }));
 
 /** One line for the error, at most one for the hint, and nothing on stdout. */
 function expectRefusal({ code, stdout, stderr }: OmxResult, exitCode: number, message: RegExp): void {
@@ -30,7 +37,11 @@ function expectJsonRefusal({ code, stdout, stderr }: OmxResult, exitCode: number
   expect(stderr).toMatch(/^\{.*\}\n$/);
   const { error, ...rest } = JSON.parse(stderr);
   expect(rest).toEqual({});
-  expect(error).toEqual({ code: expect.stringMatching(/^[A-Z_]+$/), message: expect.any(String), ...('hint' in error ? { hint: expect.any(String) } : {}) });
+  expect(error).toEqual({
+    code: expect.stringMatching(/^[A-Z_]+$/),
+    message: expect.any(String),
+    ...('hint' in error ? { hint: expect.any(String) } : {}),
+  });
   expect(JSON.stringify(error)).toMatch(message);
   expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' });
 }
@@ -51,14 +62,27 @@ describe('a submit that is refused', () => {
     'nobody at once': { args: ['--array', '1-9%0', 'true'], says: /at once/ },
     'an index given twice': { args: ['--array', '1-5,3', 'true'], says: /index 3 is given twice/ },
     'an index below 0': { args: ['--array=-3', 'true'], says: /0 or more/ },
-    'a thousand million jobs': { args: ['--array', '1-1000000000', 'true'], says: /1000000000 jobs are more than the 10000000/ },
-    'as many by a product': { args: ['--param', 'A=1..100000', '--param', 'B=1..100000', 'true'], says: /10000000000 jobs are more than the 10000000/ },
+    'a thousand million jobs': {
+      args: ['--array', '1-1000000000', 'true'],
+      says: /1000000000 jobs are more than the 10000000/,
+    },
+    'as many by a product': {
+      args: ['--param', 'A=1..100000', '--param', 'B=1..100000', 'true'],
+      says: /10000000000 jobs are more than the 10000000/,
+    },
     'a placeholder nobody defines': { args: ['--array', '1-2', 'echo', '{nobody}'], says: /\{nobody\}.*\{index\}/s },
     'a parameter without values': { args: ['--param', 'N=', 'true'], says: /'N' has no values/ },
     'a parameter that is none': { args: ['--param', '1x', 'true'], says: /--param/ },
-    'two sources of jobs': { args: ['--array', '1-2', '--each', '-', 'true'], says: /--array and --each/, input: 'a\n' },
+    'two sources of jobs': {
+      args: ['--array', '1-2', '--each', '-', 'true'],
+      says: /--array and --each/,
+      input: 'a\n',
+    },
     '-0 without --each': { args: ['-0', 'true'], says: /--each/ },
-    'a list that is not there': { args: ['--each', 'nowhere', 'true'], says: /--each: cannot read 'nowhere': no such file/ },
+    'a list that is not there': {
+      args: ['--each', 'nowhere', 'true'],
+      says: /--each: cannot read 'nowhere': no such file/,
+    },
     'a list that is a folder': { args: ['--each', 'folder', 'true'], says: /--each.*folder/ },
     'an empty list': { args: ['--each', 'empty', 'true'], says: /no values/ },
     'a NUL byte in a line': { args: ['--each', 'nul', 'true'], says: /NUL.*-0/s },
@@ -85,7 +109,10 @@ describe('a submit that is refused', () => {
     'waiting for a malformed selector': { args: ['--after', 'foo', 'true'], says: /'foo'/ },
     'waiting for a batch that is not there': { args: ['--after', 'b999', 'true'], says: /no batch b999/, code: 4 },
     'waiting for a job that is not there': { args: ['--after', 'b1.4', 'true'], says: /no job b1\.4/, code: 4 },
-    'a queue that is no URL': { args: ['--redis', 'localhost', 'true'], says: /'localhost' is not a Redis URL.*redis:\/\//s },
+    'a queue that is no URL': {
+      args: ['--redis', 'localhost', 'true'],
+      says: /'localhost' is not a Redis URL.*redis:\/\//s,
+    },
   };
   let before: unknown;
   beforeAll(async () => {
@@ -93,7 +120,10 @@ describe('a submit that is refused', () => {
   });
 
   test.each(Object.entries(refused))('%s', async (_, { args, says, code = 2, input = '' }) => {
-    const [plain, json] = await Promise.all([home.omx(['submit', ...args], { input }), home.omx(['submit', '--json', ...args], { input })]);
+    const [plain, json] = await Promise.all([
+      home.omx(['submit', ...args], { input }),
+      home.omx(['submit', '--json', ...args], { input }),
+    ]);
     expectRefusal(plain, code, says);
     expectJsonRefusal(json, code, says);
   });
@@ -109,21 +139,48 @@ describe('a submit that is refused', () => {
 });
 
 describe('selectors', () => {
-  const verbs = ['status', 'jobs', 'logs', 'tail', 'results', 'time', 'why', 'wait', 'rerun', 'cancel', 'hold', 'release', 'pause', 'resume'];
+  const verbs = [
+    'status',
+    'jobs',
+    'logs',
+    'tail',
+    'results',
+    'time',
+    'why',
+    'wait',
+    'rerun',
+    'cancel',
+    'hold',
+    'release',
+    'pause',
+    'resume',
+  ];
 
   test.each(verbs)('omx %s of what is not there', async (verb) => {
-    const [batch, job, malformed] = await Promise.all([home.omx([verb, 'b999']), home.omx([verb, 'b1.4', '--json']), home.omx([verb, 'foo'])]);
+    const [batch, job, malformed] = await Promise.all([
+      home.omx([verb, 'b999']),
+      home.omx([verb, 'b1.4', '--json']),
+      home.omx([verb, 'foo']),
+    ]);
     expectRefusal(batch, 4, /there is no batch b999/);
     expectJsonRefusal(job, 4, /there is no job b1\.4.*1 to 3/);
     expectRefusal(malformed, 2, /'foo' does not select/);
   });
 
-  test.each(['b', 'b1.', 'b1.x', 'b1.1-', 'b1.-1', 'b1.,', 'b1.1,,2', 'b1#2', '-7', '1.5.2', 'b1 ', ''])('%j is malformed', async (selector) => {
-    expectRefusal(await home.omx(['jobs', '--', selector]), 2, /./);
-  });
+  test.each(['b', 'b1.', 'b1.x', 'b1.1-', 'b1.-1', 'b1.,', 'b1.1,,2', 'b1#2', '-7', '1.5.2', 'b1 ', ''])(
+    '%j is malformed',
+    async (selector) => {
+      expectRefusal(await home.omx(['jobs', '--', selector]), 2, /./);
+    },
+  );
 
   test('a state that does not exist', async () => {
-    for (const verb of ['jobs', 'status']) expectRefusal(await home.omx([verb, 'b1', '--state', 'broken']), 2, verb === 'jobs' ? /'broken'.*succeeded/s : /./);
+    for (const verb of ['jobs', 'status'])
+      expectRefusal(
+        await home.omx([verb, 'b1', '--state', 'broken']),
+        2,
+        verb === 'jobs' ? /'broken'.*succeeded/s : /./,
+      );
   });
 
   test('none at all, and a command that does not exist', async () => {
@@ -152,13 +209,18 @@ describe('what the node cannot start', () => {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(home.work, name), text);
     for (const name of ['no-shebang', 'bad-shebang']) chmodSync(join(home.work, name), 0o755);
     // Retries are for programs that fail, not for those that cannot be started.
-    const wanted = Object.entries(cases).map(([name, { args }]) => [name, { args: ['--retries', '3', '--backoff', '1ms', ...args] }]);
+    const wanted = Object.entries(cases).map(([name, { args }]) => [
+      name,
+      { args: ['--retries', '3', '--backoff', '1ms', ...args] },
+    ]);
     ended = await ranTogether(home, Object.fromEntries(wanted));
   });
 
   test.each(Object.entries(cases))('%s', async (name, { advice }) => {
     const batch = ended.get(name);
-    expect(batch?.jobs).toMatchObject([{ state: 'failed', outcome: 'not-started', exitCode: null, signal: null, attempt: 1 }]);
+    expect(batch?.jobs).toMatchObject([
+      { state: 'failed', outcome: 'not-started', exitCode: null, signal: null, attempt: 1 },
+    ]);
     const { code, stdout } = await home.omx(['why', `${batch?.id}.1`]);
     expect(stdout).toMatch(/not.started/i);
     expect(stdout).toMatch(advice);
@@ -166,7 +228,9 @@ describe('what the node cannot start', () => {
   });
 
   test('is tried again where that is asked for', async () => {
-    const again = await ranTogether(home, { asked: { args: ['--retries', '2', '--backoff', '1ms', '--retry-on', 'not-started', 'no-such-program'] } });
+    const again = await ranTogether(home, {
+      asked: { args: ['--retries', '2', '--backoff', '1ms', '--retry-on', 'not-started', 'no-such-program'] },
+    });
     expect(again.get('asked')?.jobs).toMatchObject([{ outcome: 'not-started', attempt: 3 }]);
   });
 });

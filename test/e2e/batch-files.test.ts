@@ -66,23 +66,84 @@ describe('formats', () => {
     mkdirSync(folder);
     const batch = await ran(home, ['-f', join(home.work, write('sweep.yaml', sweep.yaml))], { cwd: folder });
     expect(batch.code).toBe(0);
-    expect(Object.values(batch.out).map(String)).toEqual(products.map((argv) => argv.slice(2).map((word) => `[${word}]`).join('')));
-    expect((await home.omx(['status', batch.id, '--json'])).json()).toMatchObject({ name: 'sweep', total: 4, state: 'succeeded' });
+    expect(Object.values(batch.out).map(String)).toEqual(
+      products.map((argv) =>
+        argv
+          .slice(2)
+          .map((word) => `[${word}]`)
+          .join(''),
+      ),
+    );
+    expect((await home.omx(['status', batch.id, '--json'])).json()).toMatchObject({
+      name: 'sweep',
+      total: 4,
+      state: 'succeeded',
+    });
   });
 });
 
 describe('where the jobs come from', () => {
   const cases: Record<string, { file: string; argvs: string[][] }> = {
-    'a text is split as a shell splits words': { file: `command: echo 'a b' "c" $HOME`, argvs: [['echo', 'a b', 'c', '$HOME']] },
-    'with shell it is kept': { file: 'command: echo $HOME | wc\nshell: true', argvs: [['/bin/sh', '-c', 'echo $HOME | wc']] },
-    'an array': { file: 'command: [echo, "{}"]\narray: 2-6:2%1', argvs: [['echo', '2'], ['echo', '4'], ['echo', '6']] },
+    'a text is split as a shell splits words': {
+      file: `command: echo 'a b' "c" $HOME`,
+      argvs: [['echo', 'a b', 'c', '$HOME']],
+    },
+    'with shell it is kept': {
+      file: 'command: echo $HOME | wc\nshell: true',
+      argvs: [['/bin/sh', '-c', 'echo $HOME | wc']],
+    },
+    'an array': {
+      file: 'command: [echo, "{}"]\narray: 2-6:2%1',
+      argvs: [
+        ['echo', '2'],
+        ['echo', '4'],
+        ['echo', '6'],
+      ],
+    },
     'an array of one number': { file: 'command: [echo, "{}"]\narray: 5', argvs: [['echo', '5']] },
-    'values of each': { file: 'command: [echo]\neach: [a b, 1, 007]', argvs: [['echo', 'a b'], ['echo', '1'], ['echo', '007']] },
-    'a file of each': { file: 'command: [echo]\neach: lines.txt', argvs: [['echo', 'one'], ['echo', 'two']] },
-    'values that end in NUL': { file: 'command: [echo]\neach: nuls\nnull: true', argvs: [['echo', 'a\nb'], ['echo', 'c']] },
-    'lists of values': { file: 'command: [echo, "{2}{1}"]\nvalues: [[a, b], [1]]', argvs: [['echo', '1a'], ['echo', '1b']] },
-    'parameters as texts': { file: 'command: [echo, "{N}{M}"]\nparam: ["N=1..2", M=x]', argvs: [['echo', '1x'], ['echo', '2x']] },
-    'a parameter of a file': { file: 'command: [echo, "{N}"]\nparam: {N: "@lines.txt"}', argvs: [['echo', 'one'], ['echo', 'two']] },
+    'values of each': {
+      file: 'command: [echo]\neach: [a b, 1, 007]',
+      argvs: [
+        ['echo', 'a b'],
+        ['echo', '1'],
+        ['echo', '007'],
+      ],
+    },
+    'a file of each': {
+      file: 'command: [echo]\neach: lines.txt',
+      argvs: [
+        ['echo', 'one'],
+        ['echo', 'two'],
+      ],
+    },
+    'values that end in NUL': {
+      file: 'command: [echo]\neach: nuls\nnull: true',
+      argvs: [
+        ['echo', 'a\nb'],
+        ['echo', 'c'],
+      ],
+    },
+    'lists of values': {
+      file: 'command: [echo, "{2}{1}"]\nvalues: [[a, b], [1]]',
+      argvs: [
+        ['echo', '1a'],
+        ['echo', '1b'],
+      ],
+    },
+    'parameters as texts': {
+      file: 'command: [echo, "{N}{M}"]\nparam: ["N=1..2", M=x]',
+      argvs: [
+        ['echo', '1x'],
+        ['echo', '2x'],
+      ],
+    },
+    'a parameter of a file': {
+      file: 'command: [echo, "{N}"]\nparam: {N: "@lines.txt"}',
+      argvs: [
+        ['echo', 'one'],
+        ['echo', 'two'],
+      ],
+    },
     'a table': { file: 'command: [echo, "{b}-{a}"]\ncsv: table.csv', argvs: [['echo', '2-1']] },
     'command lines': { file: `commands: ["echo 'a b'", "true"]`, argvs: [['echo', 'a b'], ['true']] },
     'a file of command lines': { file: 'commands: commands.txt', argvs: [['echo', 'x y'], ['true']] },
@@ -118,9 +179,25 @@ describe('options in a file', () => {
 
   test('give way to those of the command line', async () => {
     const file = write('over.yaml', 'name: in-file\ncommand: [echo, "{}"]\narray: 1-9\nenv: {A: file}\npriority: 3');
-    expect(await dryRun('-f', file, '--array', '4-5')).toEqual([['echo', '4'], ['echo', '5']]);
+    expect(await dryRun('-f', file, '--array', '4-5')).toEqual([
+      ['echo', '4'],
+      ['echo', '5'],
+    ]);
     expect(await dryRun('-f', file, '--array', '7', '--', 'printf', '{}')).toEqual([['printf', '7']]);
-    const batch = await ran(home, ['-f', file, '--array', '1', '--name', 'typed', '--env', 'A=typed', '--', 'sh', '-c', 'echo $A']);
+    const batch = await ran(home, [
+      '-f',
+      file,
+      '--array',
+      '1',
+      '--name',
+      'typed',
+      '--env',
+      'A=typed',
+      '--',
+      'sh',
+      '-c',
+      'echo $A',
+    ]);
     expect(String(batch.out[1])).toBe('typed\n');
     expect((await home.omx(['status', batch.id, '--json'])).json().name).toBe('typed');
   });
@@ -155,15 +232,22 @@ describe('options in a file', () => {
   });
 
   test('time and retry-on are kept to', async () => {
-    const batch = await ran(home, ['-f', write('time.toml', `command = ["sleep", "100"]\ntime = "50ms"\nretries = 2\nretry-on = "exit"`)]);
+    const batch = await ran(home, [
+      '-f',
+      write('time.toml', `command = ["sleep", "100"]\ntime = "50ms"\nretries = 2\nretry-on = "exit"`),
+    ]);
     expect(batch.jobs[0]).toMatchObject({ outcome: 'timed-out', attempt: 1 });
     const again = await ran(home, ['-f', 'time.toml', '--retry-on', 'timeout', '--retries', '1', '--backoff', '1ms']);
     expect(again.jobs[0]).toMatchObject({ outcome: 'timed-out', attempt: 2 });
   });
 
   test('hold and after keep the batch back', async () => {
-    const { id } = (await home.omx(['submit', '--json', '-f', write('hold.yaml', 'command: "true"\nhold: true')])).json();
-    const next = (await home.omx(['submit', '--json', '-f', write('after.yaml', `command: "true"\nafter: ["${id}:any"]`)])).json();
+    const { id } = (
+      await home.omx(['submit', '--json', '-f', write('hold.yaml', 'command: "true"\nhold: true')])
+    ).json();
+    const next = (
+      await home.omx(['submit', '--json', '-f', write('after.yaml', `command: "true"\nafter: ["${id}:any"]`)])
+    ).json();
     expect((await home.omx(['status', next.id, '--json'])).json().state).toBe('held');
     expect((await home.omx(['release', id])).code).toBe(0);
     expect((await home.omx(['wait', id, next.id])).code).toBe(0);
@@ -177,71 +261,5 @@ describe('options in a file', () => {
     const options = Object.keys(schema.properties).filter((key) => key !== 'command' && key !== 'values');
     expect(options.length).toBeGreaterThan(25);
     for (const key of options) expect(help).toContain(`--${key} `.trimEnd());
-  });
-});
-
-describe('what a file gets wrong is told with its place', () => {
-  const wrong: Record<string, { file: string; text: string | Uint8Array; place: string; reason: RegExp }> = {
-    'a key that does not exist': { file: 'w.yaml', text: 'command: "true"\n\nretry: 3\n', place: '3:1  retry', reason: /no such key/ },
-    'the same in TOML': { file: 'w.toml', text: 'command = "true"\nretry = 3\n', place: '2:1  retry', reason: /no such key/ },
-    'the same in JSON': { file: 'w.json', text: '{"command": "true",\n  "retry": 3}', place: '2:3  retry', reason: /no such key/ },
-    'a value of the wrong type': { file: 'w.yaml', text: 'command: "true"\nhold: 7\n', place: '2:1  hold', reason: /expected true or false/ },
-    'a value that makes no sense': { file: 'w.yaml', text: 'command: "true"\ntime: soon\n', place: '2:1  time', reason: /soon/ },
-    'an array that runs downwards': { file: 'w.toml', text: 'command = "true"\narray = "5-1"\n', place: '2:1  array', reason: /5-1/ },
-    'a value deep inside': { file: 'w.json', text: '{"command": ["echo",\n ["x"]]}', place: '2:2  command[1]', reason: /expected a text or a number/ },
-    'a placeholder without quotes': { file: 'w.yaml', text: 'command: [echo, {}]\narray: 1-2\n', place: '1:17  command[1]', reason: /needs quotes/ },
-    'a placeholder nobody defines': { file: 'w.yaml', text: 'array: 1-2\ncommand: [echo, "{N}"]\n', place: '2:1  command', reason: /\{N\}/ },
-    'a key given twice': { file: 'w.yaml', text: 'command: "true"\nname: a\nname: b\n', place: '3:1', reason: /twice/ },
-    'a key given twice in TOML': { file: 'w.toml', text: 'command = "true"\nname = "a"\nname = "b"\n', place: '3:', reason: /./ },
-    'a key given twice in JSON': { file: 'w.json', text: '{"command": "true",\n"name": "a", "name": "b"}', place: '2:14', reason: /'name'.*twice/ },
-    'bytes that are not UTF-8': { file: 'w.yaml', text: Buffer.from('command: "true"\nname: é\nkey: \u00FF', 'latin1'), place: '2:7', reason: /UTF-8/ },
-    'text that is not YAML': { file: 'w.yaml', text: 'command: [echo\nname: x\n', place: '2:', reason: /./ },
-    'text that is not JSON': { file: 'w.json', text: '{"command": tru}', place: '1:13', reason: /expected a value/ },
-    'a list instead of keys': { file: 'w.yaml', text: '- command: "true"\n', place: '1:1', reason: /set of keys/ },
-    'no command': { file: 'w.yaml', text: 'name: x\n', place: '1:1  command', reason: /no command/ },
-    'two sources of jobs': { file: 'w.yaml', text: 'command: "true"\narray: 1-2\neach: [a]\n', place: '3:1  each', reason: /array and each/ },
-    'nothing at all': { file: 'w.yaml', text: '', place: '', reason: /empty/ },
-  };
-
-  let before: unknown;
-  beforeAll(async () => {
-    before = (await home.omx(['status', '--all', '--json'])).json();
-  });
-
-  test.each(Object.entries(wrong))('%s', async (_, { file, text, place, reason }) => {
-    const { code, stdout, stderr } = await home.omx(['submit', '-f', write(file, text)]);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    const [first, ...rest] = stderr.split('\n');
-    expect(first?.startsWith(`error: ${file}:${place}`)).toBe(true);
-    expect(first).toMatch(reason);
-    expect(rest.join('\n')).toMatch(/^(hint: {2}.+\n)?$/);
-  });
-
-  test('and none of it was submitted', async () => {
-    expect((await home.omx(['status', '--all', '--json'])).json()).toEqual(before);
-  });
-
-  test('a mistake on the command line is not blamed on the file', async () => {
-    const file = write('good.yaml', 'command: "true"\narray: 1-2\n');
-    const { stderr } = await home.omx(['submit', '-f', file, '--', 'echo', '{N}']);
-    expect(stderr).toMatch(/^error: command: .*\{N\}/);
-    expect((await home.omx(['submit', '-f', file, '--time', 'soon'])).stderr).toMatch(/^error: --time: /);
-  });
-
-  test('a name without a known ending, a file that is not there, a folder', async () => {
-    write('batch.txt', 'command: "true"');
-    mkdirSync(join(home.work, 'folder.yaml'));
-    for (const name of ['batch.txt', 'nowhere.yaml', 'folder.yaml']) {
-      const { code, stderr } = await home.omx(['submit', '-f', name]);
-      expect(stderr).toMatch(new RegExp(`^error: .*${name}.*\n(hint: .*\n)?$`));
-      expect(code).toBe(2);
-    }
-  });
-
-  test('50 MB are refused by their size, at once', async () => {
-    const name = write('huge.yaml', Buffer.alloc(50 * 2 ** 20, '# much\n'));
-    const { code, stderr } = await home.omx(['submit', '-f', name], { timeoutMs: 10_000 });
-    expect(stderr).toMatch(/^error: huge\.yaml: the file has 52428800 bytes, .*\nhint: .*\n$/);
-    expect(code).toBe(2);
   });
 });

@@ -31,7 +31,14 @@ async function states(...selectors: string[]): Promise<string[]> {
 describe('omx pause and resume', () => {
   test('CPU time stands still while a job is paused, its children’s too', async () => {
     const dir = traces(home, 'pause');
-    const id = await submit(home, ['--', 'sh', '-c', 'spin="echo \\$\\$ >>\\"$1\\"; while :; do :; done"; sh -c "$spin" & eval "$spin"', '-', `${dir}/pids`]);
+    const id = await submit(home, [
+      '--',
+      'sh',
+      '-c',
+      'spin="echo \\$\\$ >>\\"$1\\"; while :; do :; done"; sh -c "$spin" & eval "$spin"',
+      '-',
+      `${dir}/pids`,
+    ]);
     const pids = (await until(() => linesOf(`${dir}/pids`), { is: (lines) => lines.length === 2 })).map(Number);
     for (const pid of pids) await until(() => processOf(pid).ticks > 2);
     expect(JSON.parse(await omx('pause', id, '--json'))).toEqual({ paused: 1 });
@@ -43,7 +50,7 @@ describe('omx pause and resume', () => {
     await until(() => performance.now() - since > 300);
     expect(pids.map((pid) => processOf(pid).ticks)).toEqual(stopped);
     expect(JSON.parse(await omx('resume', id, '--json'))).toEqual({ resumed: 1 });
-    for (const [at, pid] of pids.entries()) await until(() => processOf(pid).ticks > Number(stopped[at]) + 2);
+    for (const [at, pid] of pids.entries()) await until(() => processOf(pid).ticks > (stopped[at] ?? 0) + 2);
     await until(async () => (await states(id))[0] === 'running');
     await omx('cancel', id);
     await waitFor(home, id);
@@ -96,7 +103,10 @@ describe('omx hold and release', () => {
     expect(await waitFor(home, `${id}.1-2`)).toBe(0);
     // What comes after it runs: the held jobs are not merely slow.
     await finish(home, ['--', 'true']);
-    expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({ state: 'held', counts: { held: 198, succeeded: 2, queued: 0, running: 0 } });
+    expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({
+      state: 'held',
+      counts: { held: 198, succeeded: 2, queued: 0, running: 0 },
+    });
     expect(linesOf(`${dir}/started`)).toHaveLength(2);
     await omx('release', id);
     expect(await waitFor(home, id)).toBe(0);
@@ -106,7 +116,17 @@ describe('omx hold and release', () => {
 
   test('submit --hold keeps a batch back until it is released', async () => {
     const dir = traces(home, 'submit-hold');
-    const id = await submit(home, ['--hold', '--array', '1-3', '--', 'sh', '-c', 'echo $OMX_JOB >>"$1"', '-', `${dir}/ran`]);
+    const id = await submit(home, [
+      '--hold',
+      '--array',
+      '1-3',
+      '--',
+      'sh',
+      '-c',
+      'echo $OMX_JOB >>"$1"',
+      '-',
+      `${dir}/ran`,
+    ]);
     await finish(home, ['--', 'true']);
     expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({ state: 'held', counts: { held: 3 } });
     expect((await home.omx(['why', id])).stdout).toContain('--hold');

@@ -10,14 +10,24 @@ const home = useHome({ shared: true });
 /** Runs what follows after a line of shell. */
 const after = (line: string): readonly string[] => ['sh', '-c', `${line}; exec "$@"`, 'sh'];
 /** What `env -0` wrote, byte for byte: one character a byte. */
-const entriesOf = (output: Buffer | undefined): string[] => String(output?.toString('latin1')).split('\0').filter(Boolean).sort();
+const entriesOf = (output: Buffer | undefined): string[] =>
+  String(output?.toString('latin1')).split('\0').filter(Boolean).sort();
 
 describe('the environment of the submitter', () => {
   test('travels with the batch, whatever its bytes are', async () => {
     const env = { LINES_OF: 'two\nlines\n', EMPTY: '', EQUALS: 'a=b=c', 'odd name.x': '1', SIGN: '\uFFFD' };
-    const batch = await ran(home, ['env', '-0'], { env, through: after("export BAD=\"$(printf 'a\\377b\\303')\"") });
+    const batch = await ran(home, ['env', '-0'], { env, through: after('export BAD="$(printf \'a\\377b\\303\')"') });
     const entries = entriesOf(batch.out[1]);
-    expect(entries).toEqual(expect.arrayContaining(['LINES_OF=two\nlines\n', 'EMPTY=', 'EQUALS=a=b=c', 'BAD=a\u00FFb\u00C3', 'SIGN=\u00EF\u00BF\u00BD', `OMX_BATCH=${batch.id}`]));
+    expect(entries).toEqual(
+      expect.arrayContaining([
+        'LINES_OF=two\nlines\n',
+        'EMPTY=',
+        'EQUALS=a=b=c',
+        'BAD=a\u00FFb\u00C3',
+        'SIGN=\u00EF\u00BF\u00BD',
+        `OMX_BATCH=${batch.id}`,
+      ]),
+    );
   });
 
   test('is that of each submit, not that of the worker or of an earlier one', async () => {
@@ -39,7 +49,9 @@ describe('the environment of the submitter', () => {
   });
 
   test('is added to by --env, where the last of a name counts', async () => {
-    const batch = await ran(home, ['--env', 'A=1', '--env', 'B=x=y\n', '--env', 'A=2', '--env', 'C=', 'env', '-0'], { env: { A: '0', B: '0', D: '0' } });
+    const batch = await ran(home, ['--env', 'A=1', '--env', 'B=x=y\n', '--env', 'A=2', '--env', 'C=', 'env', '-0'], {
+      env: { A: '0', B: '0', D: '0' },
+    });
     const changed = entriesOf(batch.out[1]).filter((entry) => /^[ABCD]=/.test(entry));
     expect(changed).toEqual(['A=2', 'B=x=y\n', 'C=', 'D=0']);
   });
@@ -48,7 +60,14 @@ describe('the environment of the submitter', () => {
     const env = { HOME: '/home/of', USER: 'someone', LOGNAME: 'someone', SHELL: '/bin/sh', SECRET: 'no' };
     const batch = await ran(home, ['--clean-env', '--env', 'KEPT=yes', 'env', '-0'], { env });
     const names = entriesOf(batch.out[1]).map((entry) => entry.slice(0, entry.indexOf('=')));
-    expect(names.filter((name) => !name.startsWith('OMX_'))).toEqual(['HOME', 'KEPT', 'LOGNAME', 'PATH', 'SHELL', 'USER']);
+    expect(names.filter((name) => !name.startsWith('OMX_'))).toEqual([
+      'HOME',
+      'KEPT',
+      'LOGNAME',
+      'PATH',
+      'SHELL',
+      'USER',
+    ]);
     expect(names).toEqual(expect.arrayContaining(['OMX_ATTEMPT', 'OMX_BATCH', 'OMX_JOB', 'OMX_NODE', 'OMX_VALUE']));
     expect(names).not.toContain('OMX_HOME');
     expect(entriesOf(batch.out[1])).toContain('HOME=/home/of');
@@ -56,7 +75,13 @@ describe('the environment of the submitter', () => {
 
   test('is not shown by any command', async () => {
     const { id } = (await home.omx(['submit', '--json', '--wait', 'true'], { env: { PASSWORD: 'se-cr-et' } })).json();
-    for (const args of [['status', id], ['status', id, '--json'], ['jobs', id, '--json'], ['why', id], ['why', `${id}.1`]]) {
+    for (const args of [
+      ['status', id],
+      ['status', id, '--json'],
+      ['jobs', id, '--json'],
+      ['why', id],
+      ['why', `${id}.1`],
+    ]) {
       expect((await home.omx(args)).stdout).not.toContain('se-cr-et');
     }
   });
@@ -66,7 +91,10 @@ describe('the working directory', () => {
   beforeAll(() => {
     for (const folder of ['sub/deep', 'with blank\nand é']) mkdirSync(join(home.work, folder), { recursive: true });
   });
-  const pwd = async (args: readonly string[], options: { cwd?: string; through?: readonly string[] } = {}): Promise<string> =>
+  const pwd = async (
+    args: readonly string[],
+    options: { cwd?: string; through?: readonly string[] } = {},
+  ): Promise<string> =>
     String((await ran(home, [...args, 'readlink', '-n', '/proc/self/cwd'], options)).out[1]?.toString('latin1'));
 
   test('is the submitter’s', async () => {
@@ -80,8 +108,10 @@ describe('the working directory', () => {
   });
 
   test('may have any name, also one that is not UTF-8', async () => {
-    expect(Buffer.from(await pwd(['--cwd', 'with blank\nand é']), 'latin1').toString()).toBe(join(home.work, 'with blank\nand é'));
-    const bad = "\"$(printf 'bad\\377')\"";
+    expect(Buffer.from(await pwd(['--cwd', 'with blank\nand é']), 'latin1').toString()).toBe(
+      join(home.work, 'with blank\nand é'),
+    );
+    const bad = '"$(printf \'bad\\377\')"';
     expect(await pwd([], { through: after(`mkdir ${bad}; cd ${bad}`) })).toBe(`${home.work}/bad\u00FF`);
   });
 
@@ -111,7 +141,9 @@ describe('umask and standard input', () => {
   test('there is none to read, unless --stdin names it', async () => {
     const input = Buffer.from('binary \0 \u00FF and more', 'latin1');
     writeFileSync(join(home.work, 'input'), input);
-    expect((await ran(home, ['sh', '-c', 'cat; echo end'], { input: 'the submitter’s own' })).out[1]?.toString()).toBe('end\n');
+    expect((await ran(home, ['sh', '-c', 'cat; echo end'], { input: 'the submitter’s own' })).out[1]?.toString()).toBe(
+      'end\n',
+    );
     expect((await ran(home, ['--stdin', 'input', 'cat'])).out[1]?.equals(input)).toBe(true);
     const each = await ran(home, ['--array', '1-2', '--stdin', join(home.work, 'input'), '--cwd', '/', 'wc', '-c']);
     expect(Object.values(each.out).map((out) => Number(String(out)))).toEqual([input.length, input.length]);
@@ -132,7 +164,9 @@ describe('umask and standard input', () => {
 
 describe('options that are not UTF-8 text', () => {
   test.each(['--env', '--cwd', '--name', '--stdin', '--param'])('%s is refused rather than changed', async (option) => {
-    const { code, stderr } = await home.omx([], { through: ['sh', '-c', `exec "$@" submit ${option} "$(printf 'N=\\377')" true`, 'sh'] });
+    const { code, stderr } = await home.omx([], {
+      through: ['sh', '-c', `exec "$@" submit ${option} "$(printf 'N=\\377')" true`, 'sh'],
+    });
     expect(stderr).toMatch(new RegExp(`^error: ${option}: .*UTF-8.*\n(hint: .*\n)?$`));
     expect(code).toBe(2);
   });

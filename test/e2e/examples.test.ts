@@ -25,12 +25,15 @@ async function run(file: string, ...more: string[]): Promise<OmxResult> {
 async function rows(): Promise<Record<string, unknown>[]> {
   const { code, jsonLines } = await home.omx(['results', 'last', '--json']);
   expect(code).toBe(0);
-  return jsonLines<any>().map(({ id: _id, ...row }) => row);
+  return jsonLines().map(({ id: _id, ...row }) => row);
 }
 
 /** The numbers up to `n` that an `expected.json` has, as the parser `fib` says them. */
-function numbers(example: string, n: number): Record<string, unknown>[] {
-  const expected = JSON.parse(readFileSync(join(examples, example, 'expected.json'), 'utf8')) as { n: number; value: number }[];
+function numbers(example: string, n: number): { n: number; fib: number }[] {
+  const expected = JSON.parse(readFileSync(join(examples, example, 'expected.json'), 'utf8')) as {
+    n: number;
+    value: number;
+  }[];
   return expected.filter((each) => each.n <= n).map(({ n: number, value }) => ({ n: number, fib: value }));
 }
 
@@ -44,14 +47,24 @@ describe('multifibo', skipUnless('c++'), () => {
   test('multifibo-40.yaml', async () => {
     const { lines } = await run('multifibo/multifibo-40.yaml');
     expect(await rows()).toEqual(numbers('multifibo', 40));
-    expect(lines().sort()).toEqual(numbers('multifibo', 40).map(({ n, fib }) => `${n} -> ${fib}`).sort());
-    expect((await home.omx(['status', 'last', '--json'])).json()).toMatchObject({ name: 'multifibo', state: 'succeeded', total: 40 });
+    expect(lines().sort()).toEqual(
+      numbers('multifibo', 40)
+        .map(({ n, fib }) => `${n} -> ${fib}`)
+        .sort(),
+    );
+    expect((await home.omx(['status', 'last', '--json'])).json()).toMatchObject({
+      name: 'multifibo',
+      state: 'succeeded',
+      total: 40,
+    });
   });
 
   test('multifibo-45.toml, to 30', async () => {
     await run('multifibo/multifibo-45.toml', '--array', '1-30');
     expect(await rows()).toEqual(numbers('multifibo', 30));
-    const all = (await home.omx(['submit', '--dry-run', '--json', '-f', join(examples, 'multifibo/multifibo-45.toml')])).jsonLines();
+    const all = (
+      await home.omx(['submit', '--dry-run', '--json', '-f', join(examples, 'multifibo/multifibo-45.toml')])
+    ).jsonLines();
     expect(all.map(({ argv }) => argv)).toEqual(Array.from({ length: 45 }, (_, at) => ['./build/fib', String(at + 1)]));
   });
 

@@ -20,22 +20,49 @@ describe('on a node of an openMosix cluster', () => {
   });
 
   test('jobs run through mosrun, free to move', async () => {
-    const id = await finish(home, ['--launcher', 'mosrun', '--array', '1-3', '--', 'sh', '-c', 'echo "$1"; exit $((OMX_JOB - 1))', '-', 'a  b "{}" *'], env());
+    const id = await finish(
+      home,
+      [
+        '--launcher',
+        'mosrun',
+        '--array',
+        '1-3',
+        '--',
+        'sh',
+        '-c',
+        'echo "$1"; exit $((OMX_JOB - 1))',
+        '-',
+        'a  b "{}" *',
+      ],
+      env(),
+    );
     expect(await jobsOf(home, id)).toMatchObject([
-      { launcher: 'mosrun', outcome: 'succeeded', exitCode: 0, argv: ['sh', '-c', 'echo "$1"; exit $((OMX_JOB - 1))', '-', 'a  b "1" *'] },
+      {
+        launcher: 'mosrun',
+        outcome: 'succeeded',
+        exitCode: 0,
+        argv: ['sh', '-c', 'echo "$1"; exit $((OMX_JOB - 1))', '-', 'a  b "1" *'],
+      },
       { launcher: 'mosrun', outcome: 'exited', exitCode: 1 },
       { launcher: 'mosrun', outcome: 'exited', exitCode: 2 },
     ]);
     expect(await logsOf(home, `${id}.2`)).toBe('a  b "2" *\n');
     expect(trace()).toHaveLength(3);
-    for (const call of trace()) expect(call).toMatchObject({ dialect, place: 'none', lock: 'unlocked', hint: 'c', program: 'sh', words: 5 });
+    for (const call of trace())
+      expect(call).toMatchObject({ dialect, place: 'none', lock: 'unlocked', hint: 'c', program: 'sh', words: 5 });
   });
 
   test('auto takes mosrun here, and plain does not', async () => {
     const before = trace().length;
-    expect(await jobOf(home, await finish(home, ['--', 'true'], env()))).toMatchObject({ launcher: 'mosrun', outcome: 'succeeded' });
+    expect(await jobOf(home, await finish(home, ['--', 'true'], env()))).toMatchObject({
+      launcher: 'mosrun',
+      outcome: 'succeeded',
+    });
     expect(trace()).toHaveLength(before + 1);
-    expect(await jobOf(home, await finish(home, ['--launcher', 'plain', '--', 'true'], env()))).toMatchObject({ launcher: 'plain', outcome: 'succeeded' });
+    expect(await jobOf(home, await finish(home, ['--launcher', 'plain', '--', 'true'], env()))).toMatchObject({
+      launcher: 'plain',
+      outcome: 'succeeded',
+    });
     expect(trace()).toHaveLength(before + 1);
     const [node] = (await home.omx(['nodes', '--json'])).jsonLines();
     expect(node.launchers.sort()).toEqual(['mosrun', 'plain']);
@@ -44,12 +71,19 @@ describe('on a node of an openMosix cluster', () => {
   test('signals and usage are the program’s own', async () => {
     const killed = await finish(home, ['--launcher', 'mosrun', '--', 'sh', '-c', 'kill -SEGV $$'], env());
     expect(await jobOf(home, killed)).toMatchObject({ launcher: 'mosrun', outcome: 'signalled', signal: 'SIGSEGV' });
-    const burnt = await jobOf(home, await finish(home, ['--launcher', 'mosrun', '--', fixture('burn'), '100000'], env()));
+    const burnt = await jobOf(
+      home,
+      await finish(home, ['--launcher', 'mosrun', '--', fixture('burn'), '100000'], env()),
+    );
     expect(burnt.user).toBeGreaterThan(0.05);
   });
 
   test('a job that mosrun cannot start was not started', async () => {
-    const id = await finish(home, ['--launcher', 'mosrun', '--', 'true'], env({ MOSRUN_FAIL: 'node 3 is not available' }));
+    const id = await finish(
+      home,
+      ['--launcher', 'mosrun', '--', 'true'],
+      env({ MOSRUN_FAIL: 'node 3 is not available' }),
+    );
     expect(await jobOf(home, id)).toMatchObject({ state: 'failed', outcome: 'not-started', exitCode: null });
     const why = (await home.omx(['why', `${id}.1`])).stdout;
     expect(why).toMatch(/launcher/);
@@ -69,8 +103,15 @@ describe('on a node of a MOSIX 4 cluster', () => {
     const env = { MOSRUN_DIALECT: 'mosix-4', MOSRUN_TRACE: `${home.work}/trace`, PATH };
     const id = await finish(home, ['--launcher', 'mosrun', '--mem', '64MiB', '--', 'sh', '-c', 'exit 6'], { env });
     expect(await jobOf(home, id)).toMatchObject({ launcher: 'mosrun', outcome: 'exited', exitCode: 6 });
-    expect(JSON.parse(linesOf(`${home.work}/trace`)[0] ?? '')).toMatchObject({ place: 'best', lenient: 'error', mb: 64, group: Number(id.slice(1)) });
-    expect(await jobOf(home, await finish(home, ['--launcher', 'mosrun', '--', process.execPath, '--version'], { env }))).toMatchObject({ outcome: 'succeeded' });
+    expect(JSON.parse(linesOf(`${home.work}/trace`)[0] ?? '')).toMatchObject({
+      place: 'best',
+      lenient: 'error',
+      mb: 64,
+      group: Number(id.slice(1)),
+    });
+    expect(
+      await jobOf(home, await finish(home, ['--launcher', 'mosrun', '--', process.execPath, '--version'], { env })),
+    ).toMatchObject({ outcome: 'succeeded' });
     expect(linesOf(`${home.work}/trace`)).toHaveLength(1);
   });
 });
@@ -83,12 +124,20 @@ describe('on a node without a cluster', () => {
 
   test.for(['mosrun', 'criu'])('--launcher %s is refused with the reason and the mend', async (launcher) => {
     const id = await finish(home, ['--launcher', launcher, '--', 'touch', `${home.work}/${launcher}`]);
-    expect(await jobOf(home, id)).toMatchObject({ state: 'failed', outcome: 'not-started', launcher: null, startedAt: null });
+    expect(await jobOf(home, id)).toMatchObject({
+      state: 'failed',
+      outcome: 'not-started',
+      launcher: null,
+      startedAt: null,
+    });
     expect(linesOf(`${home.work}/${launcher}`)).toEqual([]);
     const why = (await home.omx(['why', `${id}.1`])).stdout;
     expect(why).toContain(`cannot use the launcher ${launcher}`);
     expect(why).toContain('--launcher plain');
-    expect(await jobOf(home, await finish(home, ['--', 'true']))).toMatchObject({ launcher: 'plain', outcome: 'succeeded' });
+    expect(await jobOf(home, await finish(home, ['--', 'true']))).toMatchObject({
+      launcher: 'plain',
+      outcome: 'succeeded',
+    });
   });
 
   test('an unknown launcher is refused at once', async () => {

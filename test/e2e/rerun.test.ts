@@ -17,7 +17,8 @@ async function rerun(...args: string[]): Promise<any> {
 }
 
 /** Each job notes that it ran; job 3 fails until the file `mended` is there, job 5 until `mended-too`. */
-const program = 'echo "$OMX_JOB $OMX_ATTEMPT" >>"$1/ran"; case $OMX_JOB in 3) [ -e "$1/mended" ] ;; 5) [ -e "$1/mended-too" ] || exit 9 ;; esac';
+const program =
+  'echo "$OMX_JOB $OMX_ATTEMPT" >>"$1/ran"; case $OMX_JOB in 3) [ -e "$1/mended" ] ;; 5) [ -e "$1/mended-too" ] || exit 9 ;; esac';
 
 test('failed jobs run again as new attempts, and nothing that is done', async () => {
   const dir = traces(home, 'failed');
@@ -39,14 +40,26 @@ test('failed jobs run again as new attempts, and nothing that is done', async ()
   expect(await waitFor(home, id)).toBe(0);
   expect(await jobOf(home, `${id}.5`)).toMatchObject({ outcome: 'succeeded', attempt: 3 });
   expect(linesOf(`${dir}/ran`).sort()).toEqual(['1 1', '2 1', '3 1', '3 2', '4 1', '5 1', '5 2', '5 3', '6 1']);
-  expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({ state: 'succeeded', counts: { succeeded: 6, failed: 0 } });
+  expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({
+    state: 'succeeded',
+    counts: { succeeded: 6, failed: 0 },
+  });
   expect(await rerun(id)).toEqual({ id, jobs: 0 });
   expect((await home.omx(['why', `${id}.5`])).stdout).toMatch(/\b9\b/);
 });
 
 test('jobs named one by one run again, done or not; a running one does not', async () => {
   const dir = traces(home, 'named');
-  const id = await finish(home, ['--array', '11-14', '--', 'sh', '-c', 'echo "$OMX_JOB $OMX_ATTEMPT" >>"$1/ran"', '-', dir]);
+  const id = await finish(home, [
+    '--array',
+    '11-14',
+    '--',
+    'sh',
+    '-c',
+    'echo "$OMX_JOB $OMX_ATTEMPT" >>"$1/ran"',
+    '-',
+    dir,
+  ]);
   expect(await rerun(`${id}.12-13`)).toEqual({ id, jobs: 2 });
   expect(await waitFor(home, id)).toBe(0);
   expect(linesOf(`${dir}/ran`).sort()).toEqual(['11 1', '12 1', '12 2', '13 1', '13 2', '14 1']);
@@ -61,7 +74,15 @@ test('--on chooses by the way jobs ended', async () => {
   const lines = [...ends.map((end) => `sh -c 'echo $OMX_JOB >>${dir}/ran; ${end}'`), '/no/such/program'];
   writeFileSync(`${dir}/commands`, `${lines.join('\n')}\n`);
   const id = await finish(home, ['--commands', `${dir}/commands`, '--time', '300ms']);
-  expect((await jobsOf(home, id)).map((job) => job.outcome)).toEqual(['succeeded', 'exited', 'exited', 'signalled', 'timed-out', 'exited', 'not-started']);
+  expect((await jobsOf(home, id)).map((job) => job.outcome)).toEqual([
+    'succeeded',
+    'exited',
+    'exited',
+    'signalled',
+    'timed-out',
+    'exited',
+    'not-started',
+  ]);
   const attempts = [1, 1, 1, 1, 1, 1, 1];
   const cases: [cause: string, jobs: number[]][] = [
     ['exit=42', [3]],
@@ -80,16 +101,29 @@ test('--on chooses by the way jobs ended', async () => {
     expect(await rerun(id, '--on', cause), cause).toEqual({ id, jobs: jobs.length });
     for (const job of jobs) attempts[job - 1] = (attempts[job - 1] ?? 0) + 1;
     await waitFor(home, id);
-    expect((await jobsOf(home, id)).map((job) => job.attempt), cause).toEqual(attempts);
+    expect(
+      (await jobsOf(home, id)).map((job) => job.attempt),
+      cause,
+    ).toEqual(attempts);
   }
-  for (const [at, count] of attempts.slice(0, 6).entries()) expect(linesOf(`${dir}/ran`).filter((line) => line === String(at + 1))).toHaveLength(count);
+  for (const [at, count] of attempts.slice(0, 6).entries())
+    expect(linesOf(`${dir}/ran`).filter((line) => line === String(at + 1))).toHaveLength(count);
   const refused = await home.omx(['rerun', id, '--on', 'tiredness']);
   expect(refused.code).toBe(2);
   expect(refused.stderr).toContain('tiredness');
 });
 
 test('--set gives the jobs another limit, from then on', async () => {
-  const slow = await finish(home, ['--time', '200ms', '--array', '1-2', '--', 'sh', '-c', '[ $OMX_JOB = 1 ] || sleep 0.7']);
+  const slow = await finish(home, [
+    '--time',
+    '200ms',
+    '--array',
+    '1-2',
+    '--',
+    'sh',
+    '-c',
+    '[ $OMX_JOB = 1 ] || sleep 0.7',
+  ]);
   expect((await jobsOf(home, slow)).map((job) => job.outcome)).toEqual(['succeeded', 'timed-out']);
   expect(await rerun(slow, '--set', 'time=30s')).toEqual({ id: slow, jobs: 1 });
   expect(await waitFor(home, slow)).toBe(0);
@@ -127,7 +161,20 @@ test('-- gives the failed jobs new arguments', async () => {
 
 test('--as-new makes a batch of its own of them', async () => {
   const dir = traces(home, 'as-new');
-  const id = await finish(home, ['--name', 'first', '--env', 'COLOUR=red', '--array', '1-6', '--', 'sh', '-c', `echo $COLOUR >>"$1/env"; ${program}`, '-', dir]);
+  const id = await finish(home, [
+    '--name',
+    'first',
+    '--env',
+    'COLOUR=red',
+    '--array',
+    '1-6',
+    '--',
+    'sh',
+    '-c',
+    `echo $COLOUR >>"$1/env"; ${program}`,
+    '-',
+    dir,
+  ]);
   open(`${dir}/mended`);
   open(`${dir}/mended-too`);
   const made = await rerun(id, '--as-new');
@@ -157,7 +204,9 @@ test('--export writes commands that give the same argument lists again', async (
   const some = await home.omx(['rerun', `${id}.2-3`, '--export', '-']);
   expect(some.code).toBe(0);
   const third = await finish(home, ['--commands', '-'], { input: some.stdout });
-  expect((await jobsOf(home, third)).map((job) => job.argv)).toEqual((await jobsOf(home, `${id}.2-3`)).map((job) => job.argv));
+  expect((await jobsOf(home, third)).map((job) => job.argv)).toEqual(
+    (await jobsOf(home, `${id}.2-3`)).map((job) => job.argv),
+  );
   expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(3);
 });
 
@@ -165,7 +214,8 @@ test('rows of the new attempt take the place of the old', async () => {
   const dir = traces(home, 'rows');
   const command = 'if [ -e "$1/mended" ]; then echo "loss=$OMX_JOB"; else echo "loss=-1"; [ $OMX_JOB = 1 ]; fi';
   const id = await finish(home, ['--parse', 'keyvalue', '--array', '1-3', '--', 'sh', '-c', command, '-', dir]);
-  const losses = async (): Promise<number[]> => (await home.omx(['results', id, '--json'])).jsonLines().map((row) => row.loss);
+  const losses = async (): Promise<number[]> =>
+    (await home.omx(['results', id, '--json'])).jsonLines().map((row) => row.loss);
   expect(await losses()).toEqual([-1, -1, -1]);
   open(`${dir}/mended`);
   await rerun(id);

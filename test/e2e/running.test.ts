@@ -38,10 +38,14 @@ describe('on a node of two slots', () => {
       migrations: 0,
       argv: ['sh', '-c', 'sleep 0.2'],
     });
-    const [queued, started, ended] = [job?.queuedAt, job?.startedAt, job?.endedAt].map((at) => Date.parse(at ?? ''));
-    expect([before, queued, started, ended, Date.now()]).toEqual([before, queued, started, ended, Date.now()].sort((a, b) => Number(a) - Number(b)));
+    const times = [
+      before,
+      ...[job?.queuedAt, job?.startedAt, job?.endedAt].map((at) => Date.parse(at ?? '')),
+      Date.now(),
+    ];
+    expect(times).toEqual([...times].sort((a, b) => a - b));
     expect(job?.real).toBeGreaterThanOrEqual(0.2);
-    expect(job?.real).toBeCloseTo((Number(ended) - Number(started)) / 1000, 1);
+    expect(job?.real).toBeCloseTo((Date.parse(job?.endedAt ?? '') - Date.parse(job?.startedAt ?? '')) / 1000, 1);
   });
 
   test.for([
@@ -53,8 +57,19 @@ describe('on a node of two slots', () => {
     { what: 'exits with 137', argv: ['sh', '-c', 'exit 137'], outcome: 'exited', exitCode: 137, signal: null },
   ])('a job that $what', async ({ argv, outcome, exitCode, signal }) => {
     const id = await finish(home, ['--', ...argv]);
-    expect(await jobOf(home, `${id}.1`)).toMatchObject({ state: 'failed', outcome, exitCode, signal, attempt: 1, launcher: 'plain' });
-    expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({ state: 'failed', total: 1, counts: { failed: 1, succeeded: 0 } });
+    expect(await jobOf(home, `${id}.1`)).toMatchObject({
+      state: 'failed',
+      outcome,
+      exitCode,
+      signal,
+      attempt: 1,
+      launcher: 'plain',
+    });
+    expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({
+      state: 'failed',
+      total: 1,
+      counts: { failed: 1, succeeded: 0 },
+    });
   });
 
   test.for([
@@ -74,10 +89,12 @@ describe('on a node of two slots', () => {
 
   test('usage is that of the program and its children, by their own account', async () => {
     const id = await finish(home, ['--', fixture('burn'), '250000']);
-    const own = [...(await logsOf(home, id)).matchAll(/(\d+)m([\d.]+)s (\d+)m([\d.]+)s/g)].map(([, userMin, user, sysMin, sys]) => ({
-      user: Number(userMin) * 60 + Number(user),
-      sys: Number(sysMin) * 60 + Number(sys),
-    }));
+    const own = [...(await logsOf(home, id)).matchAll(/(\d+)m([\d.]+)s (\d+)m([\d.]+)s/g)].map(
+      ([, userMin, user, sysMin, sys]) => ({
+        user: Number(userMin) * 60 + Number(user),
+        sys: Number(sysMin) * 60 + Number(sys),
+      }),
+    );
     expect(own).toHaveLength(2);
     const [self, children] = own as [{ user: number; sys: number }, { user: number; sys: number }];
     expect(children.user).toBeGreaterThan(self.user / 3);
@@ -91,7 +108,10 @@ describe('on a node of two slots', () => {
 
   test('memory is the largest resident set, in bytes', async () => {
     const mib = 2 ** 20;
-    const [small, large] = [await jobOf(home, await finish(home, ['--', fixture('hog'), '1'])), await jobOf(home, await finish(home, ['--', fixture('hog'), '200']))];
+    const [small, large] = [
+      await jobOf(home, await finish(home, ['--', fixture('hog'), '1'])),
+      await jobOf(home, await finish(home, ['--', fixture('hog'), '200'])),
+    ];
     const grown = Number(large.maxRss) - Number(small.maxRss);
     expect(grown).toBeGreaterThan(180 * mib);
     expect(grown).toBeLessThan(240 * mib);
@@ -99,7 +119,16 @@ describe('on a node of two slots', () => {
 
   test('300 jobs are all counted once', async () => {
     const dir = traces(home, 'counted');
-    const id = await finish(home, ['--array', '1-300', '--', 'sh', '-c', 'echo $OMX_JOB >>"$1/ran"; [ $((OMX_JOB % 10)) -ne 0 ]', '-', dir]);
+    const id = await finish(home, [
+      '--array',
+      '1-300',
+      '--',
+      'sh',
+      '-c',
+      'echo $OMX_JOB >>"$1/ran"; [ $((OMX_JOB % 10)) -ne 0 ]',
+      '-',
+      dir,
+    ]);
     expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({
       state: 'failed',
       total: 300,
@@ -107,8 +136,14 @@ describe('on a node of two slots', () => {
     });
     const numbers = Array.from({ length: 300 }, (_, at) => at + 1);
     expect((await jobsOf(home, id)).map((job) => job.index)).toEqual(numbers);
-    expect((await jobsOf(home, id, '--failed')).map((job) => job.index)).toEqual(numbers.filter((number) => number % 10 === 0));
-    expect(linesOf(`${dir}/ran`).map(Number).sort((a, b) => a - b)).toEqual(numbers);
+    expect((await jobsOf(home, id, '--failed')).map((job) => job.index)).toEqual(
+      numbers.filter((number) => number % 10 === 0),
+    );
+    expect(
+      linesOf(`${dir}/ran`)
+        .map(Number)
+        .sort((a, b) => a - b),
+    ).toEqual(numbers);
   });
 
   test('a job that takes both slots runs alone', async () => {
@@ -124,7 +159,9 @@ describe('on a node of two slots', () => {
   });
 
   test('a job that wants more slots than there are gets the whole node', async () => {
-    expect(await jobOf(home, await finish(home, ['--cpus', '9', '--', 'true']))).toMatchObject({ outcome: 'succeeded' });
+    expect(await jobOf(home, await finish(home, ['--cpus', '9', '--', 'true']))).toMatchObject({
+      outcome: 'succeeded',
+    });
   });
 });
 
@@ -153,7 +190,18 @@ describe('on a node of one slot', () => {
   test('--order index, reverse and random', async () => {
     const dir = traces(home, 'orders');
     const run = async (order: string): Promise<number[]> => {
-      await finish(home, ['--order', order, '--array', '1-25', '--', 'sh', '-c', 'echo $OMX_JOB >>"$1"', '-', `${dir}/${order}`]);
+      await finish(home, [
+        '--order',
+        order,
+        '--array',
+        '1-25',
+        '--',
+        'sh',
+        '-c',
+        'echo $OMX_JOB >>"$1"',
+        '-',
+        `${dir}/${order}`,
+      ]);
       return linesOf(`${dir}/${order}`).map(Number);
     };
     const rising = Array.from({ length: 25 }, (_, at) => at + 1);
@@ -167,7 +215,20 @@ describe('on a node of one slot', () => {
 
   test('--order longest goes by the run before', async () => {
     const dir = traces(home, 'longest');
-    const command = ['--name', 'lengths', '--order', 'longest', '--param', 'S=0.1,0.5,0.3', '--', 'sh', '-c', 'echo "$1" >>"$2"; sleep "$1"', '-', '{S}'];
+    const command = [
+      '--name',
+      'lengths',
+      '--order',
+      'longest',
+      '--param',
+      'S=0.1,0.5,0.3',
+      '--',
+      'sh',
+      '-c',
+      'echo "$1" >>"$2"; sleep "$1"',
+      '-',
+      '{S}',
+    ];
     await finish(home, [...command, `${dir}/first`]);
     expect(linesOf(`${dir}/first`)).toEqual(['0.1', '0.5', '0.3']);
     await finish(home, [...command, `${dir}/second`]);

@@ -30,6 +30,9 @@ beforeEach(() => {
   for (const path of ['packages/cli/setup', 'packages/launch/native', 'package.json', 'package-lock.json']) {
     cpSync(join(root, path), join(clone, path), { recursive: true, preserveTimestamps: true });
   }
+  // What it builds with the installed packages, which this clone has none of.
+  mkdirSync(join(clone, 'packages/queue'));
+  writeFileSync(join(clone, 'packages/queue/bundle-client.mjs'), '');
   for (const tool of [
     'cat',
     'dirname',

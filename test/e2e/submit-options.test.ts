@@ -27,7 +27,10 @@ describe('what a submit prints', () => {
 
   test('the id alone with -q, an object with --json', async () => {
     expect((await home.omx(['submit', '-q', 'true'])).stdout).toMatch(/^b\d+\n$/);
-    expect((await home.omx(['submit', '--json', '--array', '1-3', 'true'])).json()).toEqual({ id: expect.stringMatching(/^b\d+$/), jobs: 3 });
+    expect((await home.omx(['submit', '--json', '--array', '1-3', 'true'])).json()).toEqual({
+      id: expect.stringMatching(/^b\d+$/),
+      jobs: 3,
+    });
   });
 });
 
@@ -66,7 +69,9 @@ describe('--name and --key', () => {
   });
 
   test('the same key twice is one batch, also where both come at once', async () => {
-    const together = await Promise.all(Array.from({ length: 4 }, async () => home.omx(['submit', '--json', '--key', 'k 1', '--array', '1-2', 'true'])));
+    const together = await Promise.all(
+      Array.from({ length: 4 }, async () => home.omx(['submit', '--json', '--key', 'k 1', '--array', '1-2', 'true'])),
+    );
     const [first] = together;
     expect(together.map((result) => result.json())).toEqual(together.map(() => first?.json()));
     const later = await home.omx(['submit', '--json', '--key', 'k 1', '--array', '1-9', 'false']);
@@ -96,13 +101,18 @@ describe('--after', () => {
   };
 
   test('ok, any or failed: by how the other has ended', async () => {
-    const expected = { true: { ok: 'succeeded', any: 'succeeded', failed: 'cancelled' }, false: { ok: 'cancelled', any: 'succeeded', failed: 'succeeded' } };
+    const expected = {
+      true: { ok: 'succeeded', any: 'succeeded', failed: 'cancelled' },
+      false: { ok: 'cancelled', any: 'succeeded', failed: 'succeeded' },
+    };
     const found: Record<string, Record<string, string>> = {};
     for (const command of ['true', 'false'] as const) {
       const first = await held(command);
       const next: Record<string, string> = {};
       for (const how of ['ok', 'any', 'failed']) next[how] = await submit('--after', `${first}:${how}`, 'true');
-      expect((await home.omx(['status', ...Object.values(next), '--json'])).json().map((batch: any) => batch.state)).toEqual(['held', 'held', 'held']);
+      expect(
+        (await home.omx(['status', ...Object.values(next), '--json'])).json().map((batch: any) => batch.state),
+      ).toEqual(['held', 'held', 'held']);
       await release(first);
       const ends = await states(...Object.values(next));
       found[command] = Object.fromEntries(Object.keys(next).map((how, at) => [how, String(ends[at])]));
@@ -169,12 +179,15 @@ describe('--after all', () => {
   const own = useHome();
 
   test('is every batch there is', async () => {
-    const [one, two] = [await own.omx(['submit', '-q', '--hold', 'true']), await own.omx(['submit', '-q', '--hold', 'true'])].map(({ stdout }) => stdout.trim());
+    const [one, two] = [
+      await own.omx(['submit', '-q', '--hold', 'true']),
+      await own.omx(['submit', '-q', '--hold', 'true']),
+    ].map(({ stdout }) => stdout.trim());
     const next = (await own.omx(['submit', '-q', '--after', 'all', 'true'])).stdout.trim();
-    await own.omx(['release', String(one)]);
-    await own.omx(['wait', String(one)]);
+    await own.omx(['release', one]);
+    await own.omx(['wait', one]);
     expect((await own.omx(['status', next, '--json'])).json().state).toBe('held');
-    await own.omx(['release', String(two)]);
+    await own.omx(['release', two]);
     expect((await own.omx(['wait', next])).code).toBe(0);
   });
 

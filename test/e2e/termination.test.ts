@@ -16,7 +16,6 @@ async function cancel(...args: string[]): Promise<string> {
   return stdout;
 }
 
-
 async function gone(pid: number): Promise<void> {
   expect(pid).toBeGreaterThan(1);
   await until(() => !isAlive(pid), { timeoutMs: 3000 });
@@ -30,8 +29,13 @@ describe('omx cancel', () => {
     await cancel(id, '--reason', 'the seed was wrong');
     expect(await waitFor(home, id)).toBe(1);
     for (const job of [1, 2, 3]) expect(linesOf(`${dir}/${job}`)).toEqual(['ready', 'TERM']);
-    expect(await jobsOf(home, id)).toMatchObject([1, 2, 3].map(() => ({ state: 'cancelled', outcome: 'cancelled', exitCode: null, signal: null, attempt: 1 })));
-    expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({ state: 'cancelled', counts: { cancelled: 3, running: 0 } });
+    expect(await jobsOf(home, id)).toMatchObject(
+      [1, 2, 3].map(() => ({ state: 'cancelled', outcome: 'cancelled', exitCode: null, signal: null, attempt: 1 })),
+    );
+    expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({
+      state: 'cancelled',
+      counts: { cancelled: 3, running: 0 },
+    });
     expect((await home.omx(['why', id])).stdout).toContain('the seed was wrong');
   });
 
@@ -46,7 +50,12 @@ describe('omx cancel', () => {
     expect(await jobOf(home, `${id}.11`)).toMatchObject({ state: 'running' });
     open(`${dir}/go`);
     expect(await waitFor(home, `${id}.11`)).toBe(0);
-    expect((await jobsOf(home, id)).map((job) => job.state)).toEqual(['succeeded', 'cancelled', 'cancelled', 'cancelled']);
+    expect((await jobsOf(home, id)).map((job) => job.state)).toEqual([
+      'succeeded',
+      'cancelled',
+      'cancelled',
+      'cancelled',
+    ]);
     expect(linesOf(`${dir}/done`)).toEqual(['11 1']);
   });
 
@@ -88,7 +97,14 @@ describe('omx cancel', () => {
 
   test('ends what left the session and ignores SIGTERM', async () => {
     const dir = traces(home, 'escape-stubborn');
-    const id = await submit(home, ['--', 'sh', '-c', 'setsid sh -c \'"$0" "$1" & \' "$0" "$1"; exec sleep 300', fixture('stubborn'), `${dir}/ran`]);
+    const id = await submit(home, [
+      '--',
+      'sh',
+      '-c',
+      'setsid sh -c \'"$0" "$1" & \' "$0" "$1"; exec sleep 300',
+      fixture('stubborn'),
+      `${dir}/ran`,
+    ]);
     const [ready] = await until(() => linesOf(`${dir}/ran`), { is: (lines) => lines.length === 1 });
     await cancel(id, '--grace', '300ms');
     expect(await waitFor(home, id)).toBe(1);
@@ -100,7 +116,9 @@ describe('omx cancel', () => {
     const id = await submit(home, ['--array', '1-20%1', '--', fixture('latch'), dir]);
     await until(() => linesOf(`${dir}/started`).length === 1);
     await cancel(`${id}.2-20`);
-    expect(await jobsOf(home, `${id}.2-20`)).toMatchObject(Array.from({ length: 19 }, () => ({ state: 'cancelled', attempt: 0, startedAt: null, node: null })));
+    expect(await jobsOf(home, `${id}.2-20`)).toMatchObject(
+      Array.from({ length: 19 }, () => ({ state: 'cancelled', attempt: 0, startedAt: null, node: null })),
+    );
     open(`${dir}/go`);
     expect(await waitFor(home, id)).toBe(1);
     expect(linesOf(`${dir}/done`)).toEqual(['1 1']);
@@ -120,7 +138,10 @@ describe('omx cancel', () => {
   test('ends a batch that is held, at once', async () => {
     const id = await submit(home, ['--hold', '--array', '1-100000', '--', 'true']);
     await cancel(id);
-    expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({ state: 'cancelled', counts: { cancelled: 100_000, held: 0 } });
+    expect((await home.omx(['status', id, '--json'])).json()).toMatchObject({
+      state: 'cancelled',
+      counts: { cancelled: 100_000, held: 0 },
+    });
     expect((await home.omx(['wait', id])).code).toBe(1);
   });
 
@@ -134,7 +155,10 @@ describe('omx cancel', () => {
 
 describe('omx wait', () => {
   test('says by its exit code how it ended', async () => {
-    const [well, ill] = [await submit(home, ['--', 'true']), await submit(home, ['--array', '1-2', '--', 'sh', '-c', 'exit $((OMX_JOB - 1))'])];
+    const [well, ill] = [
+      await submit(home, ['--', 'true']),
+      await submit(home, ['--array', '1-2', '--', 'sh', '-c', 'exit $((OMX_JOB - 1))']),
+    ];
     expect((await home.omx(['wait', well])).code).toBe(0);
     expect((await home.omx(['wait', ill])).code).toBe(1);
     expect((await home.omx(['wait', `${ill}.1`])).code).toBe(0);
@@ -151,7 +175,11 @@ describe('omx wait', () => {
     await until(() => linesOf(`${dir}/started`).length === 1);
     const late = await home.omx(['wait', id, '--timeout', '200ms', '--json']);
     expect(late.code).toBe(124);
-    expect(JSON.parse(late.stderr).error).toMatchObject({ code: expect.any(String), message: expect.stringContaining(id), hint: expect.any(String) });
+    expect(JSON.parse(late.stderr).error).toMatchObject({
+      code: expect.any(String),
+      message: expect.stringContaining(id),
+      hint: expect.any(String),
+    });
     const waiting = home.omxSpawn(['wait', id, '--progress']);
     await until(() => waiting.stderr().includes(id));
     waiting.kill('SIGINT');

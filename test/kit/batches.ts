@@ -48,9 +48,9 @@ export async function jobsOf(home: TestHome, ...selectors: readonly string[]): P
 }
 
 export async function jobOf(home: TestHome, selector: string): Promise<JobJson> {
-  const jobs = await jobsOf(home, selector);
-  expect(jobs).toHaveLength(1);
-  return jobs[0] as JobJson;
+  const [job, ...others] = await jobsOf(home, selector);
+  if (job === undefined || others.length > 0) throw new Error(`${selector} is not one job`);
+  return job;
 }
 
 /** Waits for the end of the jobs; the exit code is 0 where all succeeded and 1 where not. */
@@ -70,12 +70,25 @@ export async function logsOf(home: TestHome, ...args: readonly string[]): Promis
 /** A worker of the test's own, so that its name and its slots are known. */
 export async function startNode(
   home: TestHome,
-  { name = 'n1', slots = 2, args = [], env = {} }: { readonly name?: string; readonly slots?: number; readonly args?: readonly string[]; readonly env?: Record<string, string> } = {},
+  {
+    name = 'n1',
+    slots = 2,
+    args = [],
+    env = {},
+  }: {
+    readonly name?: string;
+    readonly slots?: number;
+    readonly args?: readonly string[];
+    readonly env?: Record<string, string>;
+  } = {},
 ): Promise<RunningOmx> {
   const node = home.omxSpawn(['worker', '--name', name, '--slots', String(slots), ...args], { env });
   let ended = false;
   void node.ended.then(() => (ended = true));
-  await until(() => node.stdout().includes('node is up'), { timeoutMs: 30_000, failIf: () => ended && `the worker ended: ${node.stdout()}${node.stderr()}` });
+  await until(() => node.stdout().includes('node is up'), {
+    timeoutMs: 30_000,
+    failIf: () => ended && `the worker ended: ${node.stdout()}${node.stderr()}`,
+  });
   return node;
 }
 
@@ -107,9 +120,9 @@ export function isAlive(pid: number): boolean {
 
 /** SIGKILL, and waits until the process is gone. */
 export async function killNow(pid: number | undefined): Promise<void> {
-  expect(pid).toBeTypeOf('number');
-  process.kill(pid as number, 'SIGKILL');
-  await until(() => !isAlive(pid as number));
+  if (pid === undefined) throw new Error('there is no such process');
+  process.kill(pid, 'SIGKILL');
+  await until(() => !isAlive(pid));
 }
 
 /** The lines of a file that jobs append to; none while it is not there. */

@@ -33,7 +33,10 @@ interface Wanted {
 }
 
 /** Submits several batches, waits for all and reads all back at once, which is a lot faster than one by one. */
-export async function ranTogether(home: TestHome, wanted: Readonly<Record<string, Wanted>>): Promise<Map<string, RanBatch>> {
+export async function ranTogether(
+  home: TestHome,
+  wanted: Readonly<Record<string, Wanted>>,
+): Promise<Map<string, RanBatch>> {
   const ids = new Map<string, string>();
   for (const [name, { args, input = '' }] of Object.entries(wanted)) {
     const submitted = await home.omx(['submit', '--json', ...args], { input });
@@ -46,7 +49,10 @@ export async function ranTogether(home: TestHome, wanted: Readonly<Record<string
   return new Map([...ids].map(([name, id]) => [name, { id, code, jobs: jobsOf(id), out: out(id) }]));
 }
 
-async function read(home: TestHome, ids: readonly string[]): Promise<{ jobs: any[]; out: (id: string) => Record<string, Buffer> }> {
+async function read(
+  home: TestHome,
+  ids: readonly string[],
+): Promise<{ jobs: any[]; out: (id: string) => Record<string, Buffer> }> {
   const [jobs, logs] = await Promise.all([home.omx(['jobs', ...ids, '--json']), home.omx(['logs', ...ids, '--json'])]);
   const pieces = logs.jsonLines();
   const out = (id: string): Record<string, Buffer> => {

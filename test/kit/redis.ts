@@ -93,13 +93,19 @@ export async function askRedis(where: string | NetConnectOpts, command: string):
 }
 
 /** A server that listens on a port of 127.0.0.1, with settings of its own. Stop it before the test ends. */
-export async function redisOnPort(settings: readonly string[]): Promise<{ readonly port: number; readonly stop: () => Promise<void> }> {
+export async function redisOnPort(
+  settings: readonly string[],
+): Promise<{ readonly port: number; readonly stop: () => Promise<void> }> {
   const port = await freePort();
-  const server = execa(findRedisServer(process.env), ['--port', String(port), '--bind', '127.0.0.1', '--save', '', ...settings], {
-    cwd: '/tmp',
-    reject: false,
-    all: true,
-  });
+  const server = execa(
+    findRedisServer(process.env),
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', ...settings],
+    {
+      cwd: '/tmp',
+      reject: false,
+      all: true,
+    },
+  );
   let output: string | undefined;
   void server.then((result) => (output = result.all));
   await until(() => askRedis({ host: '127.0.0.1', port }, 'PING'), { failIf: () => output });

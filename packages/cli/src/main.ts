@@ -36,12 +36,25 @@ function report(thrown: unknown, io: Io, json: boolean): number {
     return print(io, json, { code, message, ...(hint === undefined ? {} : { hint }) }, thrown.exitCode);
   }
   const hint = 'this is a fault of omx; OMX_DEBUG=1 shows where';
-  return print(io, json, { code: 'INTERNAL', message: error.message, hint }, isConnectionError(error) ? ExitCode.unreachable : ExitCode.usage);
+  return print(
+    io,
+    json,
+    { code: 'INTERNAL', message: error.message, hint },
+    isConnectionError(error) ? ExitCode.unreachable : ExitCode.usage,
+  );
 }
 
-function print(io: Io, json: boolean, error: { code: string; message: string; hint?: string }, exitCode: number): number {
+function print(
+  io: Io,
+  json: boolean,
+  error: { code: string; message: string; hint?: string },
+  exitCode: number,
+): number {
   if (json) io.stderr.write(`${JSON.stringify({ error })}\n`);
-  else io.stderr.write(`error: ${oneLine(error.message)}\n${error.hint === undefined ? '' : `hint:  ${oneLine(error.hint)}\n`}`);
+  else
+    io.stderr.write(
+      `error: ${oneLine(error.message)}\n${error.hint === undefined ? '' : `hint:  ${oneLine(error.hint)}\n`}`,
+    );
   return exitCode;
 }
 

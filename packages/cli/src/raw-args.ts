@@ -29,7 +29,9 @@ export function workingDirectory(): string {
 
 /** The working directory as bytes, for the same reason. */
 export function rawWorkingDirectory(cwd: string): Bytes {
-  return cwd.includes('\uFFFD') ? bytesFromBuffer(readlinkSync('/proc/self/cwd', { encoding: 'buffer' })) : bytesOf(cwd);
+  return cwd.includes('\uFFFD')
+    ? bytesFromBuffer(readlinkSync('/proc/self/cwd', { encoding: 'buffer' }))
+    : bytesOf(cwd);
 }
 
 /** The environment as bytes, for the same reason. */
@@ -37,7 +39,12 @@ export function rawEnvironment(env: Readonly<Record<string, string | undefined>>
   const entries = Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
   if (!entries.some((entry) => entry.includes('\uFFFD'))) return entries.map(bytesOf);
   const raw = new Map(
-    (readFileSync('/proc/self/environ').toString('latin1').split('\0').slice(0, -1) as Bytes[]).map((entry) => [entry.slice(0, entry.indexOf('=')), entry]),
+    (readFileSync('/proc/self/environ').toString('latin1').split('\0').slice(0, -1) as Bytes[]).map((entry) => [
+      entry.slice(0, entry.indexOf('=')),
+      entry,
+    ]),
   );
-  return entries.map((entry) => (entry.includes('\uFFFD') ? (raw.get(entry.slice(0, entry.indexOf('='))) ?? bytesOf(entry)) : bytesOf(entry)));
+  return entries.map((entry) =>
+    entry.includes('\uFFFD') ? (raw.get(entry.slice(0, entry.indexOf('='))) ?? bytesOf(entry)) : bytesOf(entry),
+  );
 }

@@ -44,14 +44,23 @@ export async function readBatch(io: Io, words: readonly string[], options: Submi
   refuseDamaged(typed);
   const cwd = rawWorkingDirectory(io.cwd);
   const { command, values } = splitAtColons(words);
-  const { raw: inFile, where: whereInFile, dir } = options.file === undefined ? noFile(cwd) : await readFileBatch(cwd, options.file);
+  const {
+    raw: inFile,
+    where: whereInFile,
+    dir,
+  } = options.file === undefined ? noFile(cwd) : await readFileBatch(cwd, options.file);
   const raw: RawBatch = { ...inFile, ...typed };
-  const isTyped = (key: string): boolean => key in typed || (key === 'command' && command.length > 0) || (key === 'values' && values.length > 0);
+  const isTyped = (key: string): boolean =>
+    key in typed || (key === 'command' && command.length > 0) || (key === 'values' && values.length > 0);
   const where: Where = (path) => (isTyped(String(path[0])) ? whereOnCommandLine(path) : whereInFile(path));
   // What the command line says counts from where it is typed; what the file says, from where the file is.
   const base = (key: string): Bytes => (isTyped(key) ? cwd : dir);
   const sources: SourceContent = {
-    ...(await loadSources(raw, async (path) => (path === '-' ? readAll(io) : readFile(bufferOf(absolute(base(sourceKey(raw, path)), path)))), where)),
+    ...(await loadSources(
+      raw,
+      async (path) => (path === '-' ? readAll(io) : readFile(bufferOf(absolute(base(sourceKey(raw, path)), path)))),
+      where,
+    )),
     ...(command.length === 0 ? {} : { command }),
     ...(values.length === 0 ? {} : { values }),
   };
@@ -66,14 +75,20 @@ export async function readBatch(io: Io, words: readonly string[], options: Submi
 
 function rawOf(options: SubmitOptions): Partial<RawBatch> {
   const entries = Object.entries(options).filter(([key, value]) => !ownOptions.has(key) && value !== undefined);
-  return Object.fromEntries(entries.map(([key, value]) => [key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]));
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]),
+  );
 }
 
 /** Options are texts, and a text with other bytes in it has lost them already. */
 function refuseDamaged(typed: Partial<RawBatch>): void {
   for (const [key, value] of Object.entries(typed)) {
     if ([value].flat().every((text) => typeof text !== 'string' || isAsTyped(text))) continue;
-    throw specError(whereOnCommandLine([key]), 'it is not UTF-8 text', 'other bytes may stand in the command, in the environment and in the files of --each, --csv and --commands');
+    throw specError(
+      whereOnCommandLine([key]),
+      'it is not UTF-8 text',
+      'other bytes may stand in the command, in the environment and in the files of --each, --csv and --commands',
+    );
   }
 }
 
@@ -115,7 +130,11 @@ function absolute(from: Bytes, path: string): Bytes {
 async function readLimited(path: Buffer, name: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path);
-    if (size > 64 * 2 ** 20) throw usageError(`${name}: the file has ${size} bytes, a batch file at most 16777216`, 'put the values in a file of their own and name it with each, csv or commands');
+    if (size > 64 * 2 ** 20)
+      throw usageError(
+        `${name}: the file has ${size} bytes, a batch file at most 16777216`,
+        'put the values in a file of their own and name it with each, csv or commands',
+      );
     return await readFile(path);
   } catch (error) {
     if (error instanceof OmxError) throw error;

@@ -26,7 +26,10 @@ export async function submitBatch(session: Session, read: Awaited<ReturnType<typ
     total,
     order: held ? [] : await orderJobs(session.batches, session.jobs, spec, total),
     untouched: held ? 'held' : 'queued',
-    note: heldNote(spec.hold, spec.after.map((rule) => rule.selector)),
+    note: heldNote(
+      spec.hold,
+      spec.after.map((rule) => rule.selector),
+    ),
     ...(items === undefined ? {} : { items }),
   });
   return { id, total: existed ? (await session.batches.load(id)).total : total, existed };
@@ -42,7 +45,11 @@ async function resolveRule(session: Session, rule: AfterRule): Promise<AfterRule
 }
 
 /** Reads and checks a batch from the command line. */
-export async function readChecked(io: Io, words: readonly string[], options: SubmitOptions): ReturnType<typeof readBatch> {
+export async function readChecked(
+  io: Io,
+  words: readonly string[],
+  options: SubmitOptions,
+): ReturnType<typeof readBatch> {
   const read = await readBatch(io, words, options);
   const { spec } = read.compile('');
   if (spec.parse !== undefined) (await import('@omx/worker-results')).checkParser(spec.parse);
@@ -55,5 +62,7 @@ function heldNote(hold: boolean, selectors: readonly string[]): string {
 }
 
 function indexSpans(jobs: JobSource, spans: readonly { first: number; last: number }[]) {
-  return spansOf(spans.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, at) => indexOf(jobs, first + at))));
+  return spansOf(
+    spans.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, at) => indexOf(jobs, first + at))),
+  );
 }

@@ -155,7 +155,10 @@ export class BatchStore {
 
   async find(id: BatchId): Promise<Batch | undefined> {
     const keys = batchKeys(id);
-    const [meta, revisions] = await Promise.all([this.redis.hgetall(keys.meta), this.redis.lrange(keys.revisions, 0, -1)]);
+    const [meta, revisions] = await Promise.all([
+      this.redis.hgetall(keys.meta),
+      this.redis.lrange(keys.revisions, 0, -1),
+    ]);
     if (meta['spec'] === undefined) return undefined;
     return {
       id,

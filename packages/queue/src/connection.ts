@@ -42,7 +42,8 @@ export async function connect(address: QueueAddress, options: ConnectOptions = {
     await redis.connect();
     await redis.ping();
   } catch (error) {
-    redis.disconnect();
+    // Of a connection that is closed already, ioredis would wait two seconds for the end.
+    if (redis.status !== 'end') redis.disconnect();
     throw unreachable(address, failure ?? (error as Error));
   }
   let lost = false;

@@ -26,7 +26,8 @@ export async function claim(
 ): Promise<Attempt[]> {
   const known = await stores.cache.get(chunk.batch);
   // What is remembered as held or cancelled may have been let go since, and a chunk passed over does not come again.
-  const runtime = known === undefined || known.batch.untouched === 'queued' ? known : await stores.cache.reload(chunk.batch);
+  const runtime =
+    known === undefined || known.batch.untouched === 'queued' ? known : await stores.cache.reload(chunk.batch);
   if (runtime === undefined) {
     await chunk.done();
     return [];
@@ -47,7 +48,9 @@ async function lease(
   const claimed: Attempt[] = [];
   let rest: number[] = [];
   for (let open = ordinals, tries = 0; open.length > 0 && tries < 5; tries += 1) {
-    const waiting = (await stores.jobs.read(runtime.batch, open)).filter((snapshot) => snapshot.job.status === 'queued');
+    const waiting = (await stores.jobs.read(runtime.batch, open)).filter(
+      (snapshot) => snapshot.job.status === 'queued',
+    );
     // A job that was touched before may have been changed by a rerun, which is on record before the job is queued again.
     if (waiting.some((snapshot) => snapshot.record[0] !== 0)) await stores.cache.reload(runtime.batch.id);
     const left = Math.max(0, room - claimed.length);

@@ -243,6 +243,9 @@ export class NodeWorker {
     if (existsSync(this.#options.nodeDir)) return;
     this.#options.log.error({ folder: this.#options.nodeDir }, 'the folder of this node is gone: leaving');
     await this.#parts?.shepherd.quit({ force: true }).catch(() => undefined);
+    const { address } = this.#options;
+    // An embedded server whose socket is gone too cannot be found by anybody to end it.
+    if ('socket' in address && !existsSync(address.socket)) this.#redis.shutdown('NOSAVE').catch(() => undefined);
     this.#abandon();
   }
 

@@ -87,7 +87,7 @@ test.each([
   ['never settles', moduleSource('export default () => new Promise(() => {})')],
   ['backtracks without end', () => 'regex:^(a+)+$'],
 ])('a parser that %s is ended, and those waiting behind it are served', async (_, parser) => {
-  const results = pool({ timeoutMs: 300 });
+  const results = pool({ timeoutMs: 2000 });
   const bad = results.parse(request(parser(), `${'a'.repeat(60)}!`));
   const behind = [results.parse(fib), results.parse(fib)];
   expect(errorIn(await bad)).toBe('the parser did not end within 0.3 s');
@@ -146,7 +146,7 @@ test('close finishes what was accepted, takes nothing more and leaves no thread'
 });
 
 test('close waits no longer than one time limit, and what it cuts off is no fault of the parser', async () => {
-  const results = pool({ timeoutMs: 300 });
+  const results = pool({ timeoutMs: 2000 });
   const loop = request(moduleFile(looping));
   const all = Promise.allSettled([results.parse(loop), results.parse(loop), results.parse(fib)]);
   await results.close();
