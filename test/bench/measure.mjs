@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,7 +36,8 @@ export function openHome() {
 export function run(program, args, options = {}) {
   const result = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 2 ** 30, ...options });
   if (result.error !== undefined) throw result.error;
-  if (result.status !== 0) throw new Error(`${program} ${args.join(' ')}: exit ${result.status ?? result.signal}\n${result.stderr}`);
+  if (result.status !== 0)
+    throw new Error(`${program} ${args.join(' ')}: exit ${result.status ?? result.signal}\n${result.stderr}`);
   return result;
 }
 
@@ -61,14 +62,4 @@ export function pair(ours, theirs, rounds) {
 
 export function median(values) {
   return values.toSorted((x, y) => x - y)[Math.floor(values.length / 2)];
-}
-
-/** Whether a program is there. */
-export function has(program) {
-  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
-}
-
-/** A program that goes on while something else is measured. */
-export function background(program, args, options = {}) {
-  return spawn(program, args, { stdio: 'ignore', ...options });
 }

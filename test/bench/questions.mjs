@@ -20,7 +20,15 @@ export const questions = [
           () => run('sh', ['-c', `seq ${jobs} | xargs -P2 -n1 /bin/true`]),
           short ? 1 : 5,
         );
-        return [{ what: `${jobs} × /bin/true`, value: ratio, unit: '× xargs', reach: short ? undefined : 2.5, note: `${ours.toFixed(2)} s against ${theirs.toFixed(2)} s` }];
+        return [
+          {
+            what: `${jobs} × /bin/true`,
+            value: ratio,
+            unit: '× xargs',
+            reach: short ? undefined : 2.5,
+            note: `${ours.toFixed(2)} s against ${theirs.toFixed(2)} s`,
+          },
+        ];
       });
     },
   },
@@ -38,7 +46,15 @@ export const questions = [
           () => run('sh', ['-c', `seq ${last} | xargs -P2 -n1 ${fib}`]),
           short ? 1 : 3,
         );
-        return [{ what: `fib 1-${last}`, value: ratio, unit: '× xargs', reach: short ? undefined : 1.1, note: `${ours.toFixed(2)} s against ${theirs.toFixed(2)} s` }];
+        return [
+          {
+            what: `fib 1-${last}`,
+            value: ratio,
+            unit: '× xargs',
+            reach: short ? undefined : 1.1,
+            note: `${ours.toFixed(2)} s against ${theirs.toFixed(2)} s`,
+          },
+        ];
       });
     },
   },
@@ -53,8 +69,20 @@ export const questions = [
         const version = pair(() => home.omx(['--version']), node, rounds);
         const submit = pair(() => home.omx(['submit', '-q', '--', '/bin/true']), node, rounds);
         return [
-          { what: 'omx --version', value: version.ratio, unit: '× node -e 0', reach: short ? undefined : 1.5, note: `${ms(version.ours)} against ${ms(version.theirs)}` },
-          { what: 'omx submit of one job', value: submit.ratio, unit: '× node -e 0', reach: short ? undefined : 3, note: `${ms(submit.ours)} against ${ms(submit.theirs)}` },
+          {
+            what: 'omx --version',
+            value: version.ratio,
+            unit: '× node -e 0',
+            reach: short ? undefined : 1.5,
+            note: `${ms(version.ours)} against ${ms(version.theirs)}`,
+          },
+          {
+            what: 'omx submit of one job',
+            value: submit.ratio,
+            unit: '× node -e 0',
+            reach: short ? undefined : 3,
+            note: `${ms(submit.ours)} against ${ms(submit.theirs)}`,
+          },
         ];
       });
     },
@@ -75,8 +103,19 @@ export const questions = [
         home.omx(['run', '-q', '--array', `1-${jobs}`, '--', '/bin/true']);
         return [
           { what: `submit of ${jobs}`, value: submit, unit: 's', reach: 2 },
-          { what: `Redis for ${jobs}, waiting and finished`, value: (home.redisBytes() - before) / 2e6, unit: 'MB', reach: 20 },
-          { what: `worker memory after ${jobs} and ${2 * jobs} jobs`, value: home.workerRss() / rssMiddle, unit: '× after the first half', reach: short ? undefined : 1.15, note: `${rssBefore.toFixed(0)} MiB, ${rssMiddle.toFixed(0)} MiB, ${home.workerRss().toFixed(0)} MiB` },
+          {
+            what: `Redis for ${jobs}, waiting and finished`,
+            value: (home.redisBytes() - before) / 2e6,
+            unit: 'MB',
+            reach: 20,
+          },
+          {
+            what: `worker memory after ${jobs} and ${2 * jobs} jobs`,
+            value: home.workerRss() / rssMiddle,
+            unit: '× after the first half',
+            reach: short ? undefined : 1.15,
+            note: `${rssBefore.toFixed(0)} MiB, ${rssMiddle.toFixed(0)} MiB, ${home.workerRss().toFixed(0)} MiB`,
+          },
         ];
       });
     },
@@ -93,7 +132,12 @@ export const questions = [
         const { counts } = home.json(['status', 'last', '--json']);
         if (counts.succeeded !== jobs) throw new Error(`${counts.succeeded} of ${jobs} jobs succeeded`);
         return [
-          { what: `${jobs} × /bin/true complete`, value: (all / jobs) * 1000, unit: 'ms a job', note: `${all.toFixed(0)} s in all` },
+          {
+            what: `${jobs} × /bin/true complete`,
+            value: (all / jobs) * 1000,
+            unit: 'ms a job',
+            note: `${all.toFixed(0)} s in all`,
+          },
           { what: `omx status of ${jobs}`, value: status, unit: 's', reach: 1 },
         ];
       });
@@ -111,11 +155,20 @@ export const questions = [
         const job = seconds(() => home.omx(['submit', '-q', '--wait', '--', 'sh', '-c', command]));
         const plain = seconds(() => run('sh', ['-c', `${command} > ${home.dir}/plain`]));
         const read = seconds(() => {
-          const count = run('sh', ['-c', `"$0" "$1" logs last | wc -c`, process.execPath, join(root, 'packages/cli/dist/bin.js')], { env: { ...process.env, OMX_HOME: home.dir, OMX_REDIS_URL: '' } }).stdout;
+          const count = run(
+            'sh',
+            ['-c', `"$0" "$1" logs last | wc -c`, process.execPath, join(root, 'packages/cli/dist/bin.js')],
+            { env: { ...process.env, OMX_HOME: home.dir, OMX_REDIS_URL: '' } },
+          ).stdout;
           if (Number(count) !== bytes) throw new Error(`${count} bytes came back of ${bytes}`);
         });
         return [
-          { what: `${bytes / 1e6} MB captured`, value: job / plain, unit: '× head > file', note: `${job.toFixed(2)} s against ${plain.toFixed(2)} s` },
+          {
+            what: `${bytes / 1e6} MB captured`,
+            value: job / plain,
+            unit: '× head > file',
+            note: `${job.toFixed(2)} s against ${plain.toFixed(2)} s`,
+          },
           { what: `${bytes / 1e6} MB read back`, value: bytes / 1e6 / read, unit: 'MB/s' },
           { what: 'worker memory after it', value: home.workerRss() - before, unit: 'MiB more', reach: 150 },
         ];

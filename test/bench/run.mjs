@@ -11,15 +11,20 @@ const short = args.includes('--short');
 const chosen = args.filter((arg) => !arg.startsWith('--'));
 const slug = (name) => name.replaceAll(' ', '-');
 
-console.log(`${cpus().length} CPUs (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)}, node ${process.version}${short ? ', short form' : ''}`);
+console.log(
+  `${cpus().length} CPUs (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)}, node ${process.version}${short ? ', short form' : ''}`,
+);
 let missed = 0;
 for (const question of questions) {
   if (chosen.length > 0 && !chosen.includes(slug(question.name))) continue;
   console.log(`\n${question.name}, against ${question.against}`);
   for (const { what, value, unit, reach, note } of question.answer(short)) {
-    const verdict = reach === undefined ? '' : value <= reach ? `  (reach ≤ ${reach}: yes)` : `  (reach ≤ ${reach}: NO)`;
+    const verdict =
+      reach === undefined ? '' : value <= reach ? `  (reach ≤ ${reach}: yes)` : `  (reach ≤ ${reach}: NO)`;
     if (reach !== undefined && value > reach) missed += 1;
-    console.log(`  ${what.padEnd(48)} ${value.toFixed(2).padStart(8)} ${unit}${verdict}${note === undefined ? '' : `  ${note}`}`);
+    console.log(
+      `  ${what.padEnd(48)} ${value.toFixed(2).padStart(8)} ${unit}${verdict}${note === undefined ? '' : `  ${note}`}`,
+    );
   }
 }
 console.log(missed === 0 ? '\nall reached' : `\n${missed} not reached`);

@@ -213,7 +213,7 @@ describe('at most so many at once', () => {
 
   test('%2 on a node with room for four', async () => {
     const { id, folder } = await start('throttled', '1-6%2');
-    await until(() => running(folder), { is: (jobs) => jobs.length === 2 });
+    await until(() => counts(folder), { is: (all) => all.length === 2 });
     // One place is freed at a time: the next job takes it, and it alone.
     for (const started of [3, 4, 5]) {
       writeFileSync(join(folder, (running(folder)[0] ?? '').replace('running', 'open')), '');
@@ -226,7 +226,7 @@ describe('at most so many at once', () => {
 
   test('the same without a limit fills the node, so the fixture can tell', async () => {
     const { id, folder } = await start('unlimited', '1-6');
-    await until(() => running(folder), { is: (jobs) => jobs.length === 4 });
+    await until(() => counts(folder), { is: (all) => all.length === 4 });
     openAll(folder);
     expect((await home.omx(['wait', id])).code).toBe(0);
     expect(Math.max(...counts(folder))).toBe(4);

@@ -115,8 +115,8 @@ describe('--after', () => {
       ).toEqual(['held', 'held', 'held']);
       await release(first);
       const ends = await states(...Object.values(next));
-      found[command] = Object.fromEntries(Object.keys(next).map((how, at) => [how, String(ends[at])]));
-      const cancelled = next[command === 'true' ? 'failed' : 'ok'] as string;
+      found[command] = Object.fromEntries(Object.keys(next).map((how, at) => [how, ends[at] ?? '']));
+      const cancelled = next[command === 'true' ? 'failed' : 'ok'];
       expect((await home.omx(['why', cancelled])).stdout).toMatch(new RegExp(`waited for ${first} `));
     }
     expect(found).toEqual(expected);
@@ -184,10 +184,10 @@ describe('--after all', () => {
       await own.omx(['submit', '-q', '--hold', 'true']),
     ].map(({ stdout }) => stdout.trim());
     const next = (await own.omx(['submit', '-q', '--after', 'all', 'true'])).stdout.trim();
-    await own.omx(['release', one]);
-    await own.omx(['wait', one]);
+    await own.omx(['release', one ?? '']);
+    await own.omx(['wait', one ?? '']);
     expect((await own.omx(['status', next, '--json'])).json().state).toBe('held');
-    await own.omx(['release', two]);
+    await own.omx(['release', two ?? '']);
     expect((await own.omx(['wait', next])).code).toBe(0);
   });
 

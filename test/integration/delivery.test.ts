@@ -112,7 +112,8 @@ test('chunks of a dispatcher that died before it acknowledged are delivered agai
 });
 
 test('small batches go one by one, large ones in at most 500 a chunk', () => {
-  const sizes = (total: number) => chunkOrder([{ first: 0, last: total - 1 }], total).map((spans) => [...eachOf(spans)].length);
+  const sizes = (total: number) =>
+    chunkOrder([{ first: 0, last: total - 1 }], total).map((spans) => [...eachOf(spans)].length);
   expect(Math.max(...sizes(64))).toBe(1);
   expect(sizes(1000).length).toBe(250);
   expect(Math.max(...sizes(1_000_000))).toBe(500);

@@ -17,7 +17,11 @@ beforeEach(async () => {
 });
 afterEach(() => redis.disconnect());
 
-async function submit(total: number, more: Partial<BatchSpec> = {}, untouched: 'queued' | 'held' = 'queued'): Promise<Batch> {
+async function submit(
+  total: number,
+  more: Partial<BatchSpec> = {},
+  untouched: 'queued' | 'held' = 'queued',
+): Promise<Batch> {
   const spec: BatchSpec = {
     name: 'test',
     command: [bytesOf('true')],
@@ -40,7 +44,12 @@ async function submit(total: number, more: Partial<BatchSpec> = {}, untouched: '
   return batches.load(id);
 }
 
-async function change(batch: Batch, ordinals: readonly number[], event: JobEvent, extra: Partial<JobChange> = {}): Promise<JobChange[]> {
+async function change(
+  batch: Batch,
+  ordinals: readonly number[],
+  event: JobEvent,
+  extra: Partial<JobChange> = {},
+): Promise<JobChange[]> {
   const snapshots = await jobs.read(batch, ordinals);
   return snapshots.map((snapshot) => {
     const next = applyEvent(snapshot.job, event);
@@ -69,8 +78,8 @@ describe('compare-and-set', () => {
     const batch = await submit(3);
     const [first] = await change(batch, [0], { type: 'lease', node: 1 });
     const [second] = await change(batch, [0], { type: 'lease', node: 2 });
-    expect((await jobs.write(batch, [first as JobChange])).conflicts).toEqual([]);
-    const { conflicts } = await jobs.write(batch, [second as JobChange]);
+    expect((await jobs.write(batch, [first])).conflicts).toEqual([]);
+    const { conflicts } = await jobs.write(batch, [second]);
     expect(conflicts).toMatchObject([{ ordinal: 0, job: { status: 'leased', node: 1, attempt: 1 } }]);
     expect((await jobs.read(batch, [0]))[0]?.job).toMatchObject({ node: 1 });
   });
@@ -87,7 +96,9 @@ describe('compare-and-set', () => {
     const batch = await submit(20);
     const ordinals = Array.from({ length: 20 }, (_, at) => at);
     const rounds = await Promise.all(
-      Array.from({ length: 50 }, async (_, node) => jobs.write(batch, await change(batch, ordinals, { type: 'lease', node: node + 1 }).catch(() => []))),
+      Array.from({ length: 50 }, async (_, node) =>
+        jobs.write(batch, await change(batch, ordinals, { type: 'lease', node: node + 1 }).catch(() => [])),
+      ),
     );
     const { counts } = await batches.progress(batch);
     expect(counts.queued).toBe(20);
@@ -117,20 +128,30 @@ describe('sums', () => {
   test('a rerun takes the end back and keeps the attempt before', async () => {
     const batch = await submit(2);
     await runAll(batch, [0, 1], 1);
-    const touched = await jobs.apply(batch, [{ first: 0, last: 1 }], (job) => (job.status === 'ended' ? { type: 'rerun', at: Date.now() } : undefined), { failedOnly: true, offer: true });
+    const touched = await jobs.apply(
+      batch,
+      [{ first: 0, last: 1 }],
+      (job) => (job.status === 'ended' ? { type: 'rerun', at: Date.now() } : undefined),
+      { failedOnly: true, offer: true },
+    );
     expect(touched).toEqual([0, 1]);
     const { counts, endedAt } = await batches.progress(batch);
     expect({ queued: counts.queued, endedAt }).toEqual({ queued: 2, endedAt: undefined });
     await jobs.write(batch, await change(batch, [0], { type: 'lease', node: 1 }));
     const [again] = await jobs.read(batch, [0]);
     expect(again?.job.attempt).toBe(2);
-    expect(await jobs.history(batch, 0, 2)).toMatchObject([{ job: { outcome: { kind: 'exited', code: 1 }, attempt: 1 } }]);
+    expect(await jobs.history(batch, 0, 2)).toMatchObject([
+      { job: { outcome: { kind: 'exited', code: 1 }, attempt: 1 } },
+    ]);
   });
 
   test('a cancelled batch of a million untouched jobs ends in one step and takes no room', async () => {
     const batch = await submit(1_000_000);
     const before = await redis.dbsize();
-    expect(await batches.changeUntouched(batch, 'cancelled', 'by the test')).toEqual({ changed: 1_000_000, finished: true });
+    expect(await batches.changeUntouched(batch, 'cancelled', 'by the test')).toEqual({
+      changed: 1_000_000,
+      finished: true,
+    });
     expect((await batches.progress(await batches.load(batch.id))).counts.cancelled).toBe(1_000_000);
     expect(await redis.dbsize()).toBe(before);
   });
@@ -140,7 +161,8 @@ describe('sums', () => {
     await runAll(batch, [10, 20], 0);
     await runAll(batch, [4321], 7);
     const seen: number[] = [];
-    for await (const block of jobs.scan(batch, [{ first: 0, last: 4999 }], { failedOnly: true })) seen.push(...block.map(({ ordinal }) => ordinal));
+    for await (const block of jobs.scan(batch, [{ first: 0, last: 4999 }], { failedOnly: true }))
+      seen.push(...block.map(({ ordinal }) => ordinal));
     expect(seen[0]).toBe(4000);
     expect(seen).toHaveLength(500);
   });
@@ -149,7 +171,10 @@ describe('sums', () => {
 describe('the throttle', () => {
   test('keeps jobs back, and offers them again one by one as others end', async () => {
     const batch = await submit(5, { throttle: 2 });
-    const first = await jobs.write(batch, await change(batch, [0, 1, 2, 3], { type: 'lease', node: 1 }, { throttled: true }));
+    const first = await jobs.write(
+      batch,
+      await change(batch, [0, 1, 2, 3], { type: 'lease', node: 1 }, { throttled: true }),
+    );
     expect(first.parked).toEqual([2, 3]);
     const { outboxLength } = await jobs.write(batch, await change(batch, [0], end(1, 0)));
     const outbox = await redis.lrange(batchKeys(batch.id).outbox, -1, -1);
@@ -168,7 +193,14 @@ describe('submit', () => {
   test('twenty at once with one key are one batch', async () => {
     const { spec } = await submit(3);
     const made = await Promise.all(
-      Array.from({ length: 20 }, async () => batches.submit({ spec: { ...spec, key: 'same' }, total: 1, order: [{ first: 0, last: 0 }], untouched: 'queued' })),
+      Array.from({ length: 20 }, async () =>
+        batches.submit({
+          spec: { ...spec, key: 'same' },
+          total: 1,
+          order: [{ first: 0, last: 0 }],
+          untouched: 'queued',
+        }),
+      ),
     );
     expect(new Set(made.map(({ id }) => id)).size).toBe(1);
     expect(made.filter(({ existed }) => !existed)).toHaveLength(1);
@@ -177,7 +209,12 @@ describe('submit', () => {
   test('a submitter that died between key and batch does not block the key', async () => {
     const { spec } = await submit(1);
     await redis.set('omx:key:lost', 'b999');
-    const { existed } = await batches.submit({ spec: { ...spec, key: 'lost' }, total: 1, order: [{ first: 0, last: 0 }], untouched: 'queued' });
+    const { existed } = await batches.submit({
+      spec: { ...spec, key: 'lost' },
+      total: 1,
+      order: [{ first: 0, last: 0 }],
+      untouched: 'queued',
+    });
     expect(existed).toBe(false);
   });
 
@@ -191,7 +228,13 @@ describe('submit', () => {
   test('long lists travel in blocks of items', async () => {
     const { spec } = await submit(1);
     const items = Array.from({ length: 2500 }, (_, at) => [bytesOf(`value ${at}`)]);
-    const { id } = await batches.submit({ spec: { ...spec, jobs: { kind: 'list', count: 2500 } }, total: 2500, items, order: [{ first: 0, last: 2499 }], untouched: 'queued' });
+    const { id } = await batches.submit({
+      spec: { ...spec, jobs: { kind: 'list', count: 2500 } },
+      total: 2500,
+      items,
+      order: [{ first: 0, last: 2499 }],
+      untouched: 'queued',
+    });
     expect(await batches.item(id, 2400)).toEqual([bytesOf('value 2400')]);
   });
 });
@@ -199,7 +242,12 @@ describe('submit', () => {
 test('outputs of a write go into one pack, and records name it', async () => {
   const batch = await submit(3);
   await jobs.write(batch, await change(batch, [0, 1, 2], { type: 'lease', node: 1 }));
-  const outputs = [0, 1].map((ordinal) => ({ ordinal, attempt: 1, out: Buffer.from(`out ${ordinal}`), err: Buffer.alloc(0) }));
+  const outputs = [0, 1].map((ordinal) => ({
+    ordinal,
+    attempt: 1,
+    out: Buffer.from(`out ${ordinal}`),
+    err: Buffer.alloc(0),
+  }));
   const changes = await change(batch, [0, 1, 2], end(1, 0));
   await jobs.write(
     batch,
@@ -217,8 +265,10 @@ test('usage of an attempt that is tried again counts, and its end is history', a
   const batch = await submit(1);
   await jobs.write(batch, await change(batch, [0], { type: 'lease', node: 1 }));
   const [ended] = await change(batch, [0], end(1, 1));
-  const next = applyEvent(ended?.next as Job, { type: 'retry', at: Date.now() }) as Job;
-  await jobs.write(batch, [{ snapshot: (ended as JobChange).snapshot, next, ended: (ended as JobChange).next }], { offers: [{ spans: [{ first: 0, last: 0 }], at: 0 }] });
+  const next = applyEvent(ended?.next, { type: 'retry', at: Date.now() }) as Job;
+  await jobs.write(batch, [{ snapshot: ended.snapshot, next, ended: ended.next }], {
+    offers: [{ spans: [{ first: 0, last: 0 }], at: 0 }],
+  });
   const progress = await batches.progress(batch);
   expect(progress).toMatchObject({ userUs: 1000, counts: { queued: 1, failed: 0 } });
   expect(await jobs.history(batch, 0, 2)).toHaveLength(1);

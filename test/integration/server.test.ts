@@ -109,7 +109,10 @@ describe('a server of somebody else’s', () => {
 
   test('that goes away for a moment is waited for', async () => {
     const said: string[] = [];
-    const redis = await connect({ socket: server.socket }, { onLost: () => said.push('lost'), onBack: () => said.push('back') });
+    const redis = await connect(
+      { socket: server.socket },
+      { onLost: () => said.push('lost'), onBack: () => said.push('back') },
+    );
     await redis.set('a', '1');
     await server.kill();
     const reply = redis.get('a');

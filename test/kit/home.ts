@@ -175,7 +175,8 @@ function codeOf(result: Pick<Result, 'exitCode' | 'signal' | 'message'>): number
 
 function resultOf(code: number, bytes: Buffer, errors: Buffer): OmxResult {
   const stdout = bytes.toString();
-  const lines = (): string[] => (stdout === '' ? [] : stdout.split('\n').slice(0, stdout.endsWith('\n') ? -1 : undefined));
+  const lines = (): string[] =>
+    stdout === '' ? [] : stdout.split('\n').slice(0, stdout.endsWith('\n') ? -1 : undefined);
   return {
     code,
     stdout,

@@ -42,7 +42,9 @@ export function loadConfig(io: Io, flags: { readonly redis?: string }): Config {
   };
   const fromFlag = flags.redis === undefined ? undefined : { value: flags.redis, origin: '--redis' };
   return {
-    redis: fromFlag ?? fromEnv('OMX_REDIS_URL') ?? fromFile('redis') ?? { value: undefined, origin: 'default: the embedded server' },
+    redis: fromFlag ??
+      fromEnv('OMX_REDIS_URL') ??
+      fromFile('redis') ?? { value: undefined, origin: 'default: the embedded server' },
     home: fromEnv('OMX_HOME') ?? fromFile('home') ?? { value: defaultHome(io.env), origin: 'default' },
     file: { value: path, origin: file === undefined ? 'not there' : 'read' },
   };
@@ -55,7 +57,10 @@ function readConfigFile(path: string): Partial<Record<(typeof knownKeys)[number]
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new OmxError(`cannot read the config file ${path}: ${errorOf(error).message}`, { code: 'CONFIG_INVALID', cause: error });
+    throw new OmxError(`cannot read the config file ${path}: ${errorOf(error).message}`, {
+      code: 'CONFIG_INVALID',
+      cause: error,
+    });
   }
   const settings: Partial<Record<(typeof knownKeys)[number], string>> = {};
   for (const [at, line] of text.split('\n').entries()) {
@@ -63,10 +68,13 @@ function readConfigFile(path: string): Partial<Record<(typeof knownKeys)[number]
     const match = /^\s*([\w-]+)\s*=\s*(?:"([^"\\]*)"|'([^']*)')\s*(?:#.*)?$/.exec(line);
     const key = knownKeys.find((known) => known === match?.[1]);
     if (match === null || key === undefined) {
-      throw new OmxError(`${path}:${at + 1}:1: ${match === null ? 'not a line of the form key = "value"' : `there is no setting '${match[1]}'`}`, {
-        code: 'CONFIG_INVALID',
-        hint: `known settings: ${knownKeys.join(', ')}`,
-      });
+      throw new OmxError(
+        `${path}:${at + 1}:1: ${match === null ? 'not a line of the form key = "value"' : `there is no setting '${match[1]}'`}`,
+        {
+          code: 'CONFIG_INVALID',
+          hint: `known settings: ${knownKeys.join(', ')}`,
+        },
+      );
     }
     settings[key] = match[2] ?? match[3] ?? '';
   }

@@ -44,6 +44,9 @@ export function buildProgram(io: Io, onExitCode: (code: number) => void): Comman
   addActing(registry);
   addOperating(registry);
   for (const command of program.commands) command.copyInheritedSettings(program);
-  program.addHelpText('after', '\nSelectors: b7 (or 7), b7.3, b7.1-9,12, last, all.  Exit codes: 0 well, 1 a job failed, 2 usage, 3 no queue, 4 not found.');
+  program.addHelpText(
+    'after',
+    '\nSelectors: b7 (or 7), b7.3, b7.1-9,12, last, all.  Exit codes: 0 well, 1 a job failed, 2 usage, 3 no queue, 4 not found.',
+  );
   return program;
 }

@@ -1,7 +1,6 @@
 import {
   type Batch,
   type BatchId,
-  batchNumber,
   countSpans,
   eachOf,
   ExitCode,
@@ -43,7 +42,10 @@ async function selectOne(session: Session, selector: string): Promise<Selection[
   }
   const match = /^(last|b?\d+)(?:\.([\d,-]+))?$/.exec(selector);
   if (match === null) {
-    throw usageError(`'${selector}' does not select a batch or a job`, 'selectors are b7, 7, b7.3, b7.1-9,12, last and all');
+    throw usageError(
+      `'${selector}' does not select a batch or a job`,
+      'selectors are b7, 7, b7.3, b7.1-9,12, last and all',
+    );
   }
   const batch = await session.batches.load(match[1] === 'last' ? await newest(session) : parseBatchId(match[1] ?? ''));
   return [match[2] === undefined ? wholeBatch(batch) : { batch, spans: ordinalSpans(batch, match[2]), whole: false }];
@@ -52,7 +54,11 @@ async function selectOne(session: Session, selector: string): Promise<Selection[
 async function newest(session: Session): Promise<BatchId> {
   const [id] = await session.batches.newest(1);
   if (id === undefined) {
-    throw new OmxError('there is no batch yet', { code: 'NO_SUCH_BATCH', exitCode: ExitCode.notFound, hint: 'omx submit -- COMMAND makes one' });
+    throw new OmxError('there is no batch yet', {
+      code: 'NO_SUCH_BATCH',
+      exitCode: ExitCode.notFound,
+      hint: 'omx submit -- COMMAND makes one',
+    });
   }
   return id;
 }
@@ -68,7 +74,8 @@ function ordinalSpans(batch: Batch, indexes: string): Span[] {
     const span = { first: Math.min(typed.first, typed.last), last: Math.max(typed.first, typed.last) };
     const spans = jobs.kind === 'array' ? arraySpans(batch, span) : listSpans(jobCount(jobs), span);
     if (spans.length === 0) {
-      const name = span.first === span.last ? `job ${batch.id}.${span.first}` : `job in ${batch.id}.${span.first}-${span.last}`;
+      const name =
+        span.first === span.last ? `job ${batch.id}.${span.first}` : `job in ${batch.id}.${span.first}-${span.last}`;
       const last = indexOf(jobs, batch.total - 1);
       throw new OmxError(`there is no ${name}`, {
         code: 'NO_SUCH_JOB',
@@ -89,7 +96,10 @@ function listSpans(total: number, { first, last }: Span): Span[] {
 function arraySpans(batch: Batch, span: Span): Span[] {
   const { jobs } = batch.spec;
   // The shorter way round: try each number of a short range, or each job of a small batch.
-  const candidates = countSpans([span]) <= batch.total ? [...eachOf([span])].map((index) => ordinalOf(jobs, index)) : allBetween(batch, span);
+  const candidates =
+    countSpans([span]) <= batch.total
+      ? [...eachOf([span])].map((index) => ordinalOf(jobs, index))
+      : allBetween(batch, span);
   return spansOf(candidates.filter((ordinal) => ordinal !== undefined));
 }
 
@@ -115,22 +125,25 @@ const stateWords = [
 export function jobFilter(filter: StateFilter): (job: Job) => boolean {
   const words = new Set(filter.state === undefined ? [] : filter.state.split(',').map((word) => word.trim()));
   for (const word of words) {
-    if (!stateWords.includes(word)) throw usageError(`there is no state '${word}'`, `states are ${stateWords.join(', ')}`);
+    if (!stateWords.includes(word))
+      throw usageError(`there is no state '${word}'`, `states are ${stateWords.join(', ')}`);
   }
   if (filter.failed !== true && words.size === 0) return () => true;
   return (job) => {
     if (filter.failed === true && job.status === 'ended' && isFailure(job.outcome.kind)) return true;
-    return words.has(stateName(job)) || words.has(job.status) || (job.status === 'ended' && words.has(job.outcome.kind));
+    return (
+      words.has(stateName(job)) || words.has(job.status) || (job.status === 'ended' && words.has(job.outcome.kind))
+    );
   };
 }
 
 /** Only failed blocks need to be read when nothing but failures can pass. */
 export function failuresOnly(filter: StateFilter): boolean {
   const words = filter.state?.split(',') ?? [];
-  return (filter.failed === true || words.length > 0) && words.every((word) => ['failed', 'exited', 'signalled', 'timed-out', 'oom', 'not-started', 'lost'].includes(word.trim()));
-}
-
-/** Batches in the order of their numbers. */
-export function byNumber(a: Selection, b: Selection): number {
-  return batchNumber(a.batch.id) - batchNumber(b.batch.id);
+  return (
+    (filter.failed === true || words.length > 0) &&
+    words.every((word) =>
+      ['failed', 'exited', 'signalled', 'timed-out', 'oom', 'not-started', 'lost'].includes(word.trim()),
+    )
+  );
 }

@@ -120,8 +120,8 @@ export class BatchCache {
   }
 
   /** The same, only for a batch this worker is busy with. */
-  async reloadIfKnown(id: BatchId): Promise<void> {
-    if (this.#runtimes.has(id)) await this.reload(id);
+  async reloadIfKnown(id: BatchId): Promise<BatchRuntime | undefined> {
+    return this.#runtimes.has(id) ? this.reload(id) : undefined;
   }
 
   /** @returns the batches that are kept */

@@ -1,12 +1,10 @@
 import {
   type BatchId,
-  indexOf,
   isOmxError,
   type NotStartedReason,
   noOutput,
   noUsage,
   type Outcome,
-  ordinalOf,
   type OutputFacts,
 } from '@omx/core';
 import {
@@ -27,7 +25,6 @@ import type { BatchCache, BatchRuntime } from './batch-cache.ts';
 import { outcomeOfEnd, refusalReason } from './ending.ts';
 import type { FollowUps } from './follow-ups.ts';
 import { type Report, Reporter } from './reporter.ts';
-import type { Rescuer } from './rescue.ts';
 import { nextTry } from './retry.ts';
 import { parseOutput } from './parse-output.ts';
 import { Starter } from './starter.ts';
@@ -88,34 +85,11 @@ export class Executor {
     return this.#options.attempts.size - this.#options.attempts.running - this.#ready.length > mostUnreported;
   }
 
-  /**
-   * Takes over what an earlier worker of this node left: processes that still run go on in the same attempt, ends it
-   * could not report are reported now, and what is recorded here but known to nobody is freed.
-   */
-  async adopt(rescuer: Rescuer, node: string): Promise<void> {
-    const { shepherd, attempts } = this.#options;
-    const known = new Set<string>();
-    const take = (attempt: Attempt): void => {
-      known.add(`${attempt.batch} ${attempt.ordinal} ${attempt.number}`);
-      attempts.add(attempt);
-    };
-    for (const entry of shepherd.hello.running) {
-      const attempt = await this.#recognise(entry.key);
-      if (attempt === undefined) shepherd.end(entry.key, 'fenced', 0);
-      else take({ ...attempt, pid: entry.pid, startedAt: entry.startedAt, paused: entry.paused });
-    }
-    for (const key of shepherd.hello.unreported) {
-      const attempt = await this.#recognise(key);
-      if (attempt !== undefined) take(attempt);
-    }
-    shepherd.onEvent((events) => this.#handle(events));
-    await rescuer.freeJobsOf(
-      node,
-      (batch, ordinal, attempt) => known.has(`${batch} ${ordinal} ${attempt}`),
-      `node ${node} was started again without them`,
-    );
-    for (const attempt of attempts.all()) {
-      if (attempt.snapshot.job.status === 'leased' && attempt.phase === 'running' && attempt.startedAt !== undefined)
+  /** Begins to hear of the attempts it has, adopted ones first; call it once they are known. */
+  listen(): void {
+    this.#options.shepherd.onEvent((events) => this.#handle(events));
+    for (const attempt of this.#options.attempts.all()) {
+      if (attempt.snapshot.job.status === 'leased' && attempt.startedAt !== undefined)
         this.#reportStart(attempt, attempt.startedAt);
     }
   }
@@ -145,6 +119,14 @@ export class Executor {
         ),
       )
       .catch((error: unknown) => this.#options.log.error({ err: error }, 'a job could not be cancelled'));
+  }
+
+  /** The batch takes no more jobs: what has not started here will not. */
+  cancelReady(batch: BatchId): void {
+    for (const attempt of this.#ready.filter((ready) => ready.batch === batch)) {
+      attempt.cancelledBy = 'policy';
+      this.cancel(attempt, undefined);
+    }
   }
 
   pause(attempt: Attempt, paused: boolean): void {
@@ -372,39 +354,6 @@ export class Executor {
 
   #wakeAt(at: number): void {
     setTimeout(() => this.onRoom(), Math.min(60_000, Math.max(0, at - Date.now() + 5))).unref();
-  }
-
-  /** The attempt a key of the shepherd stands for, if the queue still says that this node holds it. */
-  async #recognise(key: string): Promise<Attempt | undefined> {
-    const match = /^(b\d+)\.(\d+)#(\d+)$/.exec(key);
-    const runtime = match === null ? undefined : await this.#options.cache.get(match[1] as BatchId);
-    if (match === null || runtime === undefined) return undefined;
-    const ordinal = ordinalOf(runtime.batch.spec.jobs, Number(match[2]));
-    const [snapshot] = ordinal === undefined ? [] : await this.#options.jobs.read(runtime.batch, [ordinal]);
-    if (ordinal === undefined || snapshot === undefined) return undefined;
-    const { job } = snapshot;
-    if (
-      !('node' in job) ||
-      job.status === 'ended' ||
-      job.node !== runtime.nodeNumber ||
-      job.attempt !== Number(match[3])
-    )
-      return undefined;
-    const { limits } = runtime.specOf(ordinal);
-    return {
-      key,
-      batch: runtime.batch.id,
-      ordinal,
-      index: indexOf(runtime.batch.spec.jobs, ordinal),
-      number: job.attempt,
-      slots: limits.cpus,
-      snapshot,
-      phase: 'running',
-      launcher: 'launcher' in job && job.launcher !== undefined ? job.launcher : 'plain',
-      paused: job.status === 'paused',
-      ...(job.wish === 'cancel' ? { cancelledBy: 'user' as const } : {}),
-      ...(limits.memBytes === undefined ? {} : { memBytes: limits.memBytes }),
-    };
   }
 }
 

@@ -87,6 +87,8 @@ export class FollowUps {
       job.status === 'queued' || job.status === 'held' ? { type: 'cancel', by: 'policy', at: Date.now() } : undefined,
     );
     await cache.reload(batch.id);
+    // Nodes let go of what they have claimed and not started.
+    await batches.wake(batch.id, 'change');
     if (changed !== undefined || more.length > 0) await batches.addNote(batch.id, note);
     if (changed?.finished === true) await this.#finish(batch);
   }

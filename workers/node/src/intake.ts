@@ -38,13 +38,15 @@ export async function claim(
   return claimed;
 }
 
-/** Leases the first `room` jobs that can be had; the rest are those that could be had too. */
+/** Leases the first jobs that can be had, as many as fit into `room` slots; the rest are those that could be had too. */
 async function lease(
   runtime: BatchRuntime,
   ordinals: readonly number[],
   room: number,
   stores: { readonly jobs: JobStore; readonly cache: BatchCache },
 ): Promise<{ readonly claimed: Attempt[]; readonly rest: number[] }> {
+  // One that needs more slots than are free waits here for them; only one.
+  const places = Math.max(1, Math.floor(room / runtime.batch.spec.limits.cpus));
   const claimed: Attempt[] = [];
   let rest: number[] = [];
   for (let open = ordinals, tries = 0; open.length > 0 && tries < 5; tries += 1) {
@@ -53,7 +55,7 @@ async function lease(
     );
     // A job that was touched before may have been changed by a rerun, which is on record before the job is queued again.
     if (waiting.some((snapshot) => snapshot.record[0] !== 0)) await stores.cache.reload(runtime.batch.id);
-    const left = Math.max(0, room - claimed.length);
+    const left = Math.max(0, places - claimed.length);
     rest = [...rest, ...waiting.slice(left).map((snapshot) => snapshot.ordinal)];
     const changes: JobChange[] = waiting.slice(0, left).flatMap((snapshot) => {
       const next = applyEvent(snapshot.job, { type: 'lease', node: runtime.nodeNumber });

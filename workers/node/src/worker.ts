@@ -21,6 +21,7 @@ import { Delivery } from '@omx/queue/delivery';
 import { ResultsPool } from '@omx/worker-results';
 import type { Logger } from 'pino';
 
+import { adopt } from './adoption.ts';
 import { Attempts } from './attempt.ts';
 import { BatchCache } from './batch-cache.ts';
 import { Dependencies } from './dependencies.ts';
@@ -142,7 +143,8 @@ export class NodeWorker {
     const rescuer = new Rescuer(batches, jobs, nodes);
     const wishes = new Wishes({ jobs, cache, attempts: this.#attempts, executor, log });
     this.#parts = { shepherd, delivery, executor, takeLoop, heartbeat, nodes, identity, pool, wishes, followUps };
-    await executor.adopt(rescuer, name);
+    await adopt({ shepherd, attempts: this.#attempts, cache, jobs, rescuer, node: name });
+    executor.listen();
     const reader = new OutputReader(nodeDir, cache, this.#attempts);
     await serveRequests(
       this.#subscriber,
@@ -151,7 +153,7 @@ export class NodeWorker {
       async (request) => reader.answer(request),
       (error) => this.#failed(error),
     );
-    await this.#listen({ wishes, takeLoop, followUps, cache });
+    await this.#listen({ wishes, takeLoop, followUps, cache, executor });
     shepherd.onClose((error) => this.#shepherdGone(error));
     if (this.#options.role !== 'home') takeLoop.start();
     this.#every(beatMs, async () => this.#beat(heartbeat, identity));
@@ -197,8 +199,8 @@ export class NodeWorker {
     });
   }
 
-  async #listen(parts: { wishes: Wishes; takeLoop: TakeLoop; followUps: FollowUps; cache: BatchCache }): Promise<void> {
-    const { wishes, takeLoop, followUps, cache } = parts;
+  async #listen(parts: Listeners): Promise<void> {
+    const { wishes, takeLoop, followUps, cache, executor } = parts;
     this.#subscriber.on('message', (channel: string, text: string) => {
       if (channel !== globalKeys.wake) return;
       const { reason, batch, graceMs } = parseWake(text);
@@ -207,7 +209,9 @@ export class NodeWorker {
           await followUps.dispatch(batch);
           takeLoop.wake();
         },
-        change: async () => cache.reloadIfKnown(batch),
+        change: async () => {
+          if ((await cache.reloadIfKnown(batch))?.batch.untouched === 'cancelled') executor.cancelReady(batch);
+        },
         wish: async () => wishes.check(batch, graceMs),
       }[reason];
       work?.().catch((error: unknown) => this.#failed(error));
@@ -314,6 +318,15 @@ export class NodeWorker {
       'the connection to the queue is disturbed',
     );
   }
+}
+
+/** Those whom a message of the wake channel may concern. */
+interface Listeners {
+  readonly wishes: Wishes;
+  readonly takeLoop: TakeLoop;
+  readonly followUps: FollowUps;
+  readonly cache: BatchCache;
+  readonly executor: Executor;
 }
 
 interface Parts {

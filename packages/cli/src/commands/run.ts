@@ -51,7 +51,10 @@ async function watch(io: Io, session: Session, batch: Batch, options: RunOptions
   const output = follow(io, session, batch, sink, stop.signal);
   try {
     // A failure of the output ends the wait too.
-    const code = await Promise.race([waitFor(io, session, [batch.id], { ...show, display }), output.then(async () => new Promise<never>(() => {}))]);
+    const code = await Promise.race([
+      waitFor(io, session, [batch.id], { ...show, display }),
+      output.then(async () => new Promise<never>(() => {})),
+    ]);
     if (code === ExitCode.interrupted) stop.abort();
     await output;
     return code;
@@ -68,7 +71,12 @@ async function follow(io: Io, session: Session, batch: Batch, sink: RawSink, sig
   else await printGrouped(session, sink, selection, { signal, onError });
 }
 
-async function summary(io: Io, session: Session, batch: Batch, { real, quiet }: { readonly real: number; readonly quiet: boolean }): Promise<number> {
+async function summary(
+  io: Io,
+  session: Session,
+  batch: Batch,
+  { real, quiet }: { readonly real: number; readonly quiet: boolean },
+): Promise<number> {
   const { counts, userUs, sysUs } = await session.batches.progress(batch);
   const failed = counts.failed + counts.lost;
   const single = batch.total === 1 ? (await session.jobs.read(batch, [0]))[0]?.job : undefined;
@@ -78,9 +86,11 @@ async function summary(io: Io, session: Session, batch: Batch, { real, quiet }: 
     code = exitCodeOf(outcome);
     // Where the program had its say, quiet is quiet; what omx alone knows is always told.
     const own = outcome.kind === 'exited' || outcome.kind === 'signalled';
-    if (outcome.kind !== 'succeeded' && !(quiet && own)) say(io, `${batch.id}: the job ${outcomeText(outcome)}: omx why ${batch.id}, omx rerun ${batch.id}`);
+    if (outcome.kind !== 'succeeded' && !(quiet && own))
+      say(io, `${batch.id}: the job ${outcomeText(outcome)}: omx why ${batch.id}, omx rerun ${batch.id}`);
   } else if (failed > 0 && !quiet) say(io, failuresText(batch.id, failed, batch.total));
-  else if (counts.cancelled > 0 && !quiet) say(io, `${batch.id}: ${counts.cancelled} of ${batch.total} jobs were cancelled: omx why ${batch.id}`);
+  else if (counts.cancelled > 0 && !quiet)
+    say(io, `${batch.id}: ${counts.cancelled} of ${batch.total} jobs were cancelled: omx why ${batch.id}`);
   if (!quiet) for (const line of ['', ...classicTimes({ real, user: userUs / 1e6, sys: sysUs / 1e6 })]) say(io, line);
   return code;
 }

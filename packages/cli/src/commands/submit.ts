@@ -28,7 +28,10 @@ export async function submit(io: Io, words: readonly string[], options: SubmitCo
     }
     if (options.wait !== true) return 0;
     const { waitFor } = await import('../wait-for.ts');
-    return waitFor(io, session, [id], { progress: options.progress === true, quiet: options.quiet === true || options.json === true });
+    return waitFor(io, session, [id], {
+      progress: options.progress === true,
+      quiet: options.quiet === true || options.json === true,
+    });
   });
 }
 

@@ -57,7 +57,8 @@ function sinkFor(io: Io, options: TailOptions, selections: readonly Selection[])
 }
 
 function streamsOf(options: TailOptions): readonly StreamName[] {
-  if (options.err === true && options.out === true) throw usageError('--err and --out exclude each other', 'without either, both are shown');
+  if (options.err === true && options.out === true)
+    throw usageError('--err and --out exclude each other', 'without either, both are shown');
   if (options.err === true) return ['err'];
   return options.out === true ? ['out'] : streamNames;
 }

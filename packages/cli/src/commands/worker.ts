@@ -81,7 +81,8 @@ export async function worker(io: Io, options: WorkerCommandOptions): Promise<num
 function parseSlots(text: string): number | 'auto' {
   if (text === 'auto') return text;
   const slots = Number(text);
-  if (!Number.isInteger(slots) || slots < 1 || slots > 10_000) throw usageError(`--slots: '${text}' is not auto or a number from 1 to 10000`);
+  if (!Number.isInteger(slots) || slots < 1 || slots > 10_000)
+    throw usageError(`--slots: '${text}' is not auto or a number from 1 to 10000`);
   return slots;
 }
 

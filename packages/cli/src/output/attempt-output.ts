@@ -28,7 +28,14 @@ export function outputOf(ordinal: number, { job, pack }: StoredJob): AttemptOutp
     case 'running':
     case 'paused':
     case 'frozen':
-      return { ordinal, attempt: job.attempt, node: job.node, place: 'live', bytes: { out: 0, err: 0 }, pack: undefined };
+      return {
+        ordinal,
+        attempt: job.attempt,
+        node: job.node,
+        place: 'live',
+        bytes: { out: 0, err: 0 },
+        pack: undefined,
+      };
     case 'ended': {
       // Cancelled while it waited: the newest attempt is an earlier one, kept in the history.
       if (job.node === undefined) return undefined;
@@ -39,7 +46,11 @@ export function outputOf(ordinal: number, { job, pack }: StoredJob): AttemptOutp
 }
 
 /** Output of the newest attempt of a job that has begun, which for a job waiting for a retry is the failed one. */
-export async function newestOutput(jobs: JobStore, batch: Batch, snapshot: JobSnapshot): Promise<AttemptOutput | undefined> {
+export async function newestOutput(
+  jobs: JobStore,
+  batch: Batch,
+  snapshot: JobSnapshot,
+): Promise<AttemptOutput | undefined> {
   const current = outputOf(snapshot.ordinal, snapshot);
   if (current !== undefined || snapshot.job.attempt === 0) return current;
   const earlier = await jobs.history(batch, snapshot.ordinal, snapshot.job.attempt + 1);

@@ -132,7 +132,9 @@ export class Follower {
 
   /** In the order in which jobs ended; what is there at the start, in the order of the jobs. */
   async #observeAll(snapshots: readonly JobSnapshot[]): Promise<void> {
-    const inOrder = this.#isFirstLook ? snapshots : snapshots.toSorted((a, b) => endOf(a) - endOf(b) || a.ordinal - b.ordinal);
+    const inOrder = this.#isFirstLook
+      ? snapshots
+      : snapshots.toSorted((a, b) => endOf(a) - endOf(b) || a.ordinal - b.ordinal);
     await this.#source.fetchAhead(
       this.#watch.batch,
       inOrder.filter(({ ordinal, job }) => job.attempt > (this.#printed[ordinal] ?? 0)),
@@ -160,11 +162,15 @@ export class Follower {
   }
 
   /** Records of the attempts that have ended since the last look, oldest first. */
-  async #newlyEnded(snapshot: JobSnapshot, over: number): Promise<{ readonly attempt: number; readonly stored: StoredJob | undefined }[]> {
+  async #newlyEnded(
+    snapshot: JobSnapshot,
+    over: number,
+  ): Promise<{ readonly attempt: number; readonly stored: StoredJob | undefined }[]> {
     const { ordinal, job } = snapshot;
     const printed = this.#printed[ordinal] ?? 0;
     if (over <= printed) return [];
-    if (over === printed + 1 && job.status === 'ended' && job.node !== undefined) return [{ attempt: over, stored: snapshot }];
+    if (over === printed + 1 && job.status === 'ended' && job.node !== undefined)
+      return [{ attempt: over, stored: snapshot }];
     const earlier = await this.#session.jobs.history(this.#watch.batch, ordinal, over + 1);
     return Array.from({ length: over - printed }, (_, at) => {
       const attempt = printed + 1 + at;
@@ -196,7 +202,11 @@ export class Follower {
   }
 
   /** An attempt is over: prints what has not been printed of it, or has its node asked for that. */
-  async #finish(ordinal: number, { attempt, stored }: { readonly attempt: number; readonly stored: StoredJob | undefined }, lines: number | undefined): Promise<void> {
+  async #finish(
+    ordinal: number,
+    { attempt, stored }: { readonly attempt: number; readonly stored: StoredJob | undefined },
+    lines: number | undefined,
+  ): Promise<void> {
     const output = stored === undefined ? undefined : outputOf(ordinal, stored);
     let known = this.#followed.get(ordinal);
     if (known !== undefined && known.attempt !== attempt) {
@@ -233,10 +243,23 @@ export class Follower {
   async #fresh(output: AttemptOutput, lines: number | undefined): Promise<Followed> {
     const name = await this.#source.nameOf(this.#watch.batch, output);
     const offsets = await this.#start(output, lines);
-    return { ordinal: output.ordinal, attempt: output.attempt, name, node: name.node ?? '', offsets, until: output.bytes, ended: true, asked: false, resting: false };
+    return {
+      ordinal: output.ordinal,
+      attempt: output.attempt,
+      name,
+      node: name.node ?? '',
+      offsets,
+      until: output.bytes,
+      ended: true,
+      asked: false,
+      resting: false,
+    };
   }
 
-  async #printRest(followed: Pick<Followed, 'name' | 'offsets'>, packed: Readonly<Record<StreamName, Buffer>>): Promise<void> {
+  async #printRest(
+    followed: Pick<Followed, 'name' | 'offsets'>,
+    packed: Readonly<Record<StreamName, Buffer>>,
+  ): Promise<void> {
     for (const stream of this.#options.streams) {
       const rest = packed[stream].subarray(followed.offsets[stream]);
       followed.offsets[stream] += rest.length;
@@ -285,7 +308,8 @@ export class Follower {
     if (printed < cursor.offset || fresh.length === 0) return;
     followed.offsets[stream] += fresh.length;
     await this.#sink.write(followed.name, stream, fresh);
-    if (followed.ended && isWhole(followed) && this.#followed.get(followed.ordinal) === followed) await this.#finished(followed);
+    if (followed.ended && isWhole(followed) && this.#followed.get(followed.ordinal) === followed)
+      await this.#finished(followed);
   }
 
   /** A running job is asked about again anyway; of an ended one the rest is given up after a while. */
@@ -342,7 +366,12 @@ export function mergeSelections(selections: readonly Selection[]): Selection[] {
   for (const selection of selections) {
     const { batch, spans } = selection;
     const known = merged.get(batch.id);
-    merged.set(batch.id, known === undefined ? selection : { batch, spans: [...known.spans, ...spans], whole: known.whole || selection.whole });
+    merged.set(
+      batch.id,
+      known === undefined
+        ? selection
+        : { batch, spans: [...known.spans, ...spans], whole: known.whole || selection.whole },
+    );
   }
   return [...merged.values()];
 }

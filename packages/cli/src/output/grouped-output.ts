@@ -67,5 +67,7 @@ export async function printGrouped(
 
 function inOrderOfEnd(snapshots: readonly JobSnapshot[]): JobSnapshot[] {
   const endedAt = ({ job }: JobSnapshot): number => (job.status === 'ended' ? job.endedAt : Infinity);
-  return snapshots.filter(({ job }) => job.status === 'ended').sort((a, b) => endedAt(a) - endedAt(b) || a.ordinal - b.ordinal);
+  return snapshots
+    .filter(({ job }) => job.status === 'ended')
+    .sort((a, b) => endedAt(a) - endedAt(b) || a.ordinal - b.ordinal);
 }

@@ -23,7 +23,9 @@ export class JobWatch {
       this.#open.fill(1, low, low + spanSize(span));
     }
     for (let block = 0; block * blockJobs < batch.total; block += 1) {
-      const count = this.#open.subarray(block * blockJobs, (block + 1) * blockJobs).reduce((sum, open) => sum + open, 0);
+      const count = this.#open
+        .subarray(block * blockJobs, (block + 1) * blockJobs)
+        .reduce((sum, open) => sum + open, 0);
       if (count > 0) this.#blocks.set(block, count);
     }
   }
@@ -65,7 +67,8 @@ export class JobWatch {
     if (few.length > 0) yield await jobs.read(this.#batch, few);
     for (const block of await this.#touched(whole)) {
       const span = { first: block * blockJobs, last: Math.min(this.#batch.total, (block + 1) * blockJobs) - 1 };
-      for await (const snapshots of jobs.scan(this.#batch, [span])) yield snapshots.filter(({ ordinal }) => this.isOpen(ordinal));
+      for await (const snapshots of jobs.scan(this.#batch, [span]))
+        yield snapshots.filter(({ ordinal }) => this.isOpen(ordinal));
     }
   }
 
@@ -73,13 +76,15 @@ export class JobWatch {
     // Cancelled as a whole: jobs have ended that nobody has touched.
     if (this.#batch.untouched === 'cancelled' || blocks.length < 3) return [...blocks];
     const keys = batchKeys(this.#batch.id);
-    const replies = (await this.#session.redis.pipeline(blocks.map((block) => ['exists', keys.block(block)])).exec()) ?? [];
+    const replies =
+      (await this.#session.redis.pipeline(blocks.map((block) => ['exists', keys.block(block)])).exec()) ?? [];
     return blocks.filter((_, at) => replies[at]?.[1] === 1);
   }
 
   #openIn(block: number): number[] {
     const ordinals: number[] = [];
-    for (let ordinal = block * blockJobs; ordinal < (block + 1) * blockJobs; ordinal += 1) if (this.isOpen(ordinal)) ordinals.push(ordinal);
+    for (let ordinal = block * blockJobs; ordinal < (block + 1) * blockJobs; ordinal += 1)
+      if (this.isOpen(ordinal)) ordinals.push(ordinal);
     return ordinals;
   }
 }

@@ -9,10 +9,14 @@ export function lastLinesStart(bytes: Buffer, lines: number): number {
 }
 
 /** The same for a file of any size that is read from its end, a window at a time. */
-export async function findLastLines(size: number, lines: number, read: (offset: number, length: number) => Promise<Buffer>): Promise<number> {
+export async function findLastLines(
+  size: number,
+  lines: number,
+  read: (offset: number, length: number) => Promise<Buffer>,
+): Promise<number> {
   if (lines <= 0) return size;
   let left = lines;
-  for (let end = size; end > 0; ) {
+  for (let end = size; end > 0;) {
     const from = Math.max(0, end - windowBytes);
     const bytes = await read(from, end - from);
     const last = end === size && bytes.at(-1) === newline ? bytes.length - 1 : bytes.length;
@@ -28,7 +32,7 @@ export async function findLastLines(size: number, lines: number, read: (offset: 
 function lineStart(bytes: Buffer, end: number, lines: number): { readonly start?: number; readonly left: number } {
   let left = lines;
   // A negative offset would count from the buffer's end.
-  for (let at = end; at > 0; ) {
+  for (let at = end; at > 0;) {
     at = bytes.lastIndexOf(newline, at - 1);
     if (at < 0) break;
     left -= 1;

@@ -121,7 +121,13 @@ export class NodePoller {
       }
     }
     try {
-      const pieces = await this.#asker.ask(this.#node, { type: 'read', batch: this.#batch, cursors: [...owners.keys()], maxBytes: bytesPerAnswer, waitMs });
+      const pieces = await this.#asker.ask(this.#node, {
+        type: 'read',
+        batch: this.#batch,
+        cursors: [...owners.keys()],
+        maxBytes: bytesPerAnswer,
+        waitMs,
+      });
       let bytes = 0;
       for (const piece of pieces) {
         const job = owners.get(piece.cursor);

@@ -43,7 +43,10 @@ export class OutputSource {
 
   /** Both streams of an attempt whose output is in the queue. */
   async packed(batch: Batch, output: AttemptOutput): Promise<Readonly<Record<StreamName, Buffer>>> {
-    const found = output.pack === undefined ? undefined : await this.#packs.find(batch.id, output.pack, output.ordinal, output.attempt);
+    const found =
+      output.pack === undefined
+        ? undefined
+        : await this.#packs.find(batch.id, output.pack, output.ordinal, output.attempt);
     if (found === undefined) throw goneError(output.attempt, 'it is missing in the queue');
     return found;
   }
@@ -75,8 +78,12 @@ export class OutputSource {
   async lastLines(batch: Batch, output: AttemptOutput, stream: StreamName, lines: number): Promise<number> {
     if (output.place === 'none') return 0;
     if (output.place === 'queue') return lastLinesStart((await this.packed(batch, output))[stream], lines);
-    const readAt = async (offset: number, length: number): Promise<Buffer> => (await this.#ask(batch, output, stream, offset, length)).bytes;
-    const size = output.place === 'node' ? output.bytes[stream] : Math.min(outputLimit(batch, output.ordinal), await liveSize(readAt));
+    const readAt = async (offset: number, length: number): Promise<Buffer> =>
+      (await this.#ask(batch, output, stream, offset, length)).bytes;
+    const size =
+      output.place === 'node'
+        ? output.bytes[stream]
+        : Math.min(outputLimit(batch, output.ordinal), await liveSize(readAt));
     return findLastLines(size, lines, readAt);
   }
 
@@ -90,7 +97,8 @@ export class OutputSource {
     try {
       for (let piece = await next; piece !== undefined; piece = await next) {
         const { bytes } = piece;
-        if (bytes.length === 0) throw goneError(output.attempt, `node ${await this.nodeName(batch.id, output.node ?? 0)} has it no more`);
+        if (bytes.length === 0)
+          throw goneError(output.attempt, `node ${await this.nodeName(batch.id, output.node ?? 0)} has it no more`);
         offset += bytes.length;
         next = ask(offset);
         // Its failure is met when its turn comes.
@@ -126,14 +134,22 @@ export class OutputSource {
     return stored?.job.attempt === attempt ? outputOf(ordinal, stored) : undefined;
   }
 
-  async #ask(batch: Batch, output: AttemptOutput, stream: StreamName, offset: number, maxBytes: number): Promise<Pick<ReadPiece, 'bytes' | 'ended'>> {
+  async #ask(
+    batch: Batch,
+    output: AttemptOutput,
+    stream: StreamName,
+    offset: number,
+    maxBytes: number,
+  ): Promise<Pick<ReadPiece, 'bytes' | 'ended'>> {
     const node = await this.nodeName(batch.id, output.node ?? 0);
     // A node that did not answer once is not waited for again for each of its jobs.
     const known = this.#unreachable.get(node);
     if (known !== undefined) throw known;
     try {
       const cursor = { ordinal: output.ordinal, attempt: output.attempt, stream, offset };
-      const [piece] = await this.#session.asker().ask(node, { type: 'read', batch: batch.id, cursors: [cursor], maxBytes, waitMs: 0 });
+      const [piece] = await this.#session
+        .asker()
+        .ask(node, { type: 'read', batch: batch.id, cursors: [cursor], maxBytes, waitMs: 0 });
       return piece ?? { bytes: Buffer.alloc(0), ended: false };
     } catch (error) {
       if (isOmxError(error)) this.#unreachable.set(node, error);
@@ -148,7 +164,10 @@ export function outputLimit(batch: Batch, ordinal: number): number {
 }
 
 export function goneError(attempt: number, why: string): OmxError {
-  return new OmxError(`the output of attempt ${attempt} cannot be read: ${why}`, { code: 'OUTPUT_GONE', exitCode: ExitCode.unreachable });
+  return new OmxError(`the output of attempt ${attempt} cannot be read: ${why}`, {
+    code: 'OUTPUT_GONE',
+    exitCode: ExitCode.unreachable,
+  });
 }
 
 /** Size of a file that can only be read: doubled until there is nothing, then halved. */

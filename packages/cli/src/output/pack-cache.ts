@@ -36,7 +36,13 @@ export class PackCache {
     const wanted = new Set<number>();
     let bytes = 0;
     for (const { job, pack } of jobs) {
-      if (pack === undefined || job.status !== 'ended' || job.output.place !== 'queue' || this.#packs.has(`${batch}:${pack}`)) continue;
+      if (
+        pack === undefined ||
+        job.status !== 'ended' ||
+        job.output.place !== 'queue' ||
+        this.#packs.has(`${batch}:${pack}`)
+      )
+        continue;
       bytes += job.output.outBytes + job.output.errBytes;
       if (bytes > aheadBytes || wanted.size >= aheadPacks) break;
       wanted.add(pack);
@@ -53,7 +59,10 @@ export class PackCache {
       this.#packs.delete(key);
       this.#bytes -= pack.bytes;
     }
-    const loaded = { outputs: new Map(outputs.map((output) => [`${output.ordinal}#${output.attempt}`, output])), bytes };
+    const loaded = {
+      outputs: new Map(outputs.map((output) => [`${output.ordinal}#${output.attempt}`, output])),
+      bytes,
+    };
     this.#packs.set(`${batch}:${number}`, loaded);
     return loaded;
   }

@@ -62,7 +62,7 @@ export class PrefixSink implements OutputSink {
   /** Whole lines with their prefixes; the first goes on where a part of it was printed before. */
   #lines(source: Source, bytes: Buffer): Buffer[] {
     const pieces = this.#begin(source);
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const end = bytes.indexOf(newline, at) + 1;
       if (at > 0) pieces.push(source.prefix);
       pieces.push(bytes.subarray(at, end));

@@ -19,7 +19,12 @@ export interface PrintOptions {
 }
 
 /** Prints what there is of the selected jobs' output, in the order of the jobs. A job that cannot be read is passed over. */
-export async function printJobs(session: Session, sink: OutputSink, selections: readonly Selection[], options: PrintOptions): Promise<void> {
+export async function printJobs(
+  session: Session,
+  sink: OutputSink,
+  selections: readonly Selection[],
+  options: PrintOptions,
+): Promise<void> {
   const source = new OutputSource(session);
   for (const { batch, spans } of selections) {
     for await (const snapshots of session.jobs.scan(batch, spans, { failedOnly: options.failedOnly === true })) {

@@ -39,7 +39,11 @@ export function outcomeText(outcome: Outcome): string {
     case 'not-started':
       return `could not be started: ${notStartedTexts[outcome.reason]}`;
     case 'cancelled':
-      return { user: 'was cancelled', dependency: 'was cancelled, as what it waited for ended otherwise', policy: 'was cancelled' }[outcome.by];
+      return {
+        user: 'was cancelled',
+        dependency: 'was cancelled, as what it waited for ended otherwise',
+        policy: 'was cancelled',
+      }[outcome.by];
     case 'lost':
       return 'was lost: every node that ran it died';
   }

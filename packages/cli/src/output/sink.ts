@@ -85,7 +85,11 @@ export class JsonSink implements OutputSink {
     if (this.#array) await write(this.#io.stdout, this.#count === 0 ? '[]\n' : ']\n');
   }
 
-  async #print({ id, attempt, node }: AttemptName, stream: StreamName, content: ReturnType<Utf8Pieces['next']>): Promise<void> {
+  async #print(
+    { id, attempt, node }: AttemptName,
+    stream: StreamName,
+    content: ReturnType<Utf8Pieces['next']>,
+  ): Promise<void> {
     if (content === undefined) return undefined;
     const json = JSON.stringify({ id, attempt, stream: stream === 'out' ? 'stdout' : 'stderr', node, ...content });
     this.#count += 1;

@@ -11,7 +11,9 @@ export function addOperating({ program, run }: Registry): void {
     .action(async (options) => run(async (io) => (await import('../commands/up.ts')).up(io, options)));
   program
     .command('down')
-    .description('stop the workers and the embedded queue, and wait until they are gone; running jobs go back to the queue')
+    .description(
+      'stop the workers and the embedded queue, and wait until they are gone; running jobs go back to the queue',
+    )
     .option('--json', 'print JSON')
     .action(async (options) => run(async (io) => (await import('../commands/down.ts')).down(io, options)));
   program
@@ -37,5 +39,7 @@ export function addOperating({ program, run }: Registry): void {
     .command('completion')
     .description('a completion script: source <(omx completion bash)')
     .argument('<shell>', 'bash, zsh or fish')
-    .action(async (shell: string) => run(async (io) => (await import('../commands/completion.ts')).completion(io, shell, program)));
+    .action(async (shell: string) =>
+      run(async (io) => (await import('../commands/completion.ts')).completion(io, shell, program)),
+    );
 }

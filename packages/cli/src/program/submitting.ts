@@ -9,11 +9,15 @@ export function addSubmitting({ program, run }: Registry): void {
     .option('--progress', 'show progress while waiting')
     .option('-q, --quiet', 'print the id alone')
     .option('--json', 'print JSON')
-    .action(async (words: string[], options) => run(async (io) => (await import('../commands/submit.ts')).submit(io, words, options)));
+    .action(async (words: string[], options) =>
+      run(async (io) => (await import('../commands/submit.ts')).submit(io, words, options)),
+    );
   submitCommand(program, 'run', 'submit, show progress, stream the output, wait; ends with real/user/sys on stderr')
     .option('--progress', 'show progress even where stderr is no terminal')
     .option('-q, --quiet', 'no progress and no summary')
-    .action(async (words: string[], options) => run(async (io) => (await import('../commands/run.ts')).run(io, words, options)));
+    .action(async (words: string[], options) =>
+      run(async (io) => (await import('../commands/run.ts')).run(io, words, options)),
+    );
 }
 
 function submitCommand(program: Command, name: string, description: string): Command {
@@ -38,7 +42,10 @@ function submitCommand(program: Command, name: string, description: string): Com
     .option('--order <order>', 'index, reverse, random or longest')
     .option('--after <sel>', 'start when other jobs have ended: SEL[:ok|any|failed]', collect)
     .option('--max-fails <n>', 'cancel the rest after so many failures, or P%')
-    .option('--parse <parser>', 'turn output into rows: lines, regex:…, keyvalue, csv, json, fib, keygen, time, ./module.mjs')
+    .option(
+      '--parse <parser>',
+      'turn output into rows: lines, regex:…, keyvalue, csv, json, fib, keygen, time, ./module.mjs',
+    )
     .option('--key <string>', 'the same key twice is one batch')
     .option('--hold', 'keep the jobs back until omx release')
     .optionsGroup('Each job:')

@@ -18,18 +18,33 @@ describe('outputOf', () => {
     expect(outputOf(7, after())).toBeUndefined();
     expect(outputOf(7, after(lease))).toBeUndefined();
     expect(outputOf(7, after(lease, start, end, { type: 'retry', at: 3 }))).toBeUndefined();
-    expect(outputOf(7, after(lease, start, end, { type: 'retry', at: 3 }, { type: 'cancel', by: 'user', at: 4 }))).toBeUndefined();
+    expect(
+      outputOf(7, after(lease, start, end, { type: 'retry', at: 3 }, { type: 'cancel', by: 'user', at: 4 })),
+    ).toBeUndefined();
   });
 
   it('is on the node while the attempt runs, then where the record says', () => {
     expect(outputOf(7, after(lease, start))).toMatchObject({ ordinal: 7, attempt: 1, node: 2, place: 'live' });
-    expect(outputOf(7, after(lease, start, end))).toEqual({ ordinal: 7, attempt: 1, node: 2, place: 'queue', bytes: { out: 3, err: 5 }, pack: 4 });
+    expect(outputOf(7, after(lease, start, end))).toEqual({
+      ordinal: 7,
+      attempt: 1,
+      node: 2,
+      place: 'queue',
+      bytes: { out: 3, err: 5 },
+      pack: 4,
+    });
   });
 });
 
 describe('attemptsOver', () => {
   it('counts attempts whose output grows no more', () => {
-    const states = [after(), after(lease), after(lease, start), after(lease, start, end), after(lease, start, end, { type: 'retry', at: 3 })];
+    const states = [
+      after(),
+      after(lease),
+      after(lease, start),
+      after(lease, start, end),
+      after(lease, start, end, { type: 'retry', at: 3 }),
+    ];
     expect(states.map(attemptsOver)).toEqual([0, 0, 0, 1, 1]);
     expect(attemptsOver(after(lease, start, end, { type: 'retry', at: 3 }, lease))).toBe(1);
   });

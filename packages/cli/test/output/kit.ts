@@ -4,7 +4,12 @@ import type { Io } from '../../src/io.ts';
 import type { AttemptName } from '../../src/output/sink.ts';
 
 /** An io whose output is kept. */
-export function recordingIo(options: { readonly tty?: boolean } = {}): { readonly io: Io; readonly out: () => Buffer; readonly err: () => Buffer; readonly interrupt: () => void } {
+export function recordingIo(options: { readonly tty?: boolean } = {}): {
+  readonly io: Io;
+  readonly out: () => Buffer;
+  readonly err: () => Buffer;
+  readonly interrupt: () => void;
+} {
   const [stdout, out] = recorder(options.tty === true);
   const [stderr, err] = recorder(options.tty === true);
   const listeners = new Set<() => void>();

@@ -37,7 +37,8 @@ describe('findLastLines', () => {
   it('finds what the plain search finds, over any window borders', async () => {
     const long = Buffer.from(`${'x'.repeat(65_535)}\n${'y'.repeat(65_536)}\n\n${'z'.repeat(200_000)}\nend\n`);
     for (const bytes of [long, long.subarray(0, -1), Buffer.from('a\n'), Buffer.from('')]) {
-      for (const lines of [0, 1, 2, 3, 4, 5, 6]) expect((await find(bytes, lines)).start).toBe(lastLinesStart(bytes, lines));
+      for (const lines of [0, 1, 2, 3, 4, 5, 6])
+        expect((await find(bytes, lines)).start).toBe(lastLinesStart(bytes, lines));
     }
   });
 

@@ -22,7 +22,8 @@ function followed(ordinal: number): Followed {
 function node() {
   const questions: { request: ReadRequest; answer: (pieces: ReadPiece[]) => void }[] = [];
   const asker = {
-    ask: async (_node: string, request: ReadRequest) => new Promise<ReadPiece[]>((resolve) => questions.push({ request, answer: resolve })),
+    ask: async (_node: string, request: ReadRequest) =>
+      new Promise<ReadPiece[]>((resolve) => questions.push({ request, answer: resolve })),
   } as unknown as NodeAsker;
   return { asker, questions };
 }

@@ -10,7 +10,12 @@ function store(bytesEach: number) {
     reads,
     pack: async (_batch: string, number: number) => {
       reads.push(number);
-      return [0, 1].map((at) => ({ ordinal: number * 2 + at, attempt: 1, out: Buffer.alloc(bytesEach / 2), err: Buffer.alloc(0) }));
+      return [0, 1].map((at) => ({
+        ordinal: number * 2 + at,
+        attempt: 1,
+        out: Buffer.alloc(bytesEach / 2),
+        err: Buffer.alloc(0),
+      }));
     },
   };
 }
@@ -19,7 +24,8 @@ describe('PackCache', () => {
   it('reads a pack once for all of its jobs', async () => {
     const packs = store(10);
     const cache = new PackCache(packs);
-    for (let ordinal = 0; ordinal < 20; ordinal += 1) expect((await cache.find('b1', Math.floor(ordinal / 2), ordinal, 1))?.ordinal).toBe(ordinal);
+    for (let ordinal = 0; ordinal < 20; ordinal += 1)
+      expect((await cache.find('b1', Math.floor(ordinal / 2), ordinal, 1))?.ordinal).toBe(ordinal);
     expect(packs.reads).toHaveLength(10);
     expect(await cache.find('b1', 0, 0, 2)).toBeUndefined();
     await cache.find('b2', 0, 0, 1);

@@ -20,6 +20,8 @@ describe('exitCodeOf', () => {
   });
 
   it('names what to do about failures', () => {
-    expect(failuresText('b7', 3, 40)).toBe('b7: 3 of 40 jobs failed: omx jobs b7 --failed, omx logs b7 --failed --both, omx rerun b7');
+    expect(failuresText('b7', 3, 40)).toBe(
+      'b7: 3 of 40 jobs failed: omx jobs b7 --failed, omx logs b7 --failed --both, omx rerun b7',
+    );
   });
 });

@@ -8,7 +8,9 @@ function pieces(chunks: readonly Buffer[]) {
 }
 
 function joined(chunks: readonly Buffer[]): Buffer {
-  return Buffer.concat(pieces(chunks).map((piece) => ('text' in piece ? Buffer.from(piece.text) : Buffer.from(piece.base64, 'base64'))));
+  return Buffer.concat(
+    pieces(chunks).map((piece) => ('text' in piece ? Buffer.from(piece.text) : Buffer.from(piece.base64, 'base64'))),
+  );
 }
 
 describe('Utf8Pieces', () => {
@@ -19,7 +21,9 @@ describe('Utf8Pieces', () => {
       expect(found.every((piece) => 'text' in piece)).toBe(true);
       expect(found.map((piece) => ('text' in piece ? piece.text : '')).join('')).toBe('aé漢😀\n');
     }
-    expect(pieces([...bytes].map((byte) => Buffer.from([byte]))).map((piece) => ('text' in piece ? piece.text : '?'))).toEqual(['a', 'é', '漢', '😀', '\n']);
+    expect(
+      pieces([...bytes].map((byte) => Buffer.from([byte]))).map((piece) => ('text' in piece ? piece.text : '?')),
+    ).toEqual(['a', 'é', '漢', '😀', '\n']);
   });
 
   it('gives bytes that are not UTF-8 as base64', () => {
@@ -31,7 +35,9 @@ describe('Utf8Pieces', () => {
   it('loses no byte of any stream', () => {
     const bytes = Buffer.from(Array.from({ length: 2000 }, (_, at) => (at * 7919 + (at >> 3) * 31) & 255));
     for (const size of [1, 2, 3, 5, 64]) {
-      const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => bytes.subarray(at * size, (at + 1) * size));
+      const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+        bytes.subarray(at * size, (at + 1) * size),
+      );
       expect(joined(chunks).equals(bytes)).toBe(true);
     }
   });

@@ -20,9 +20,6 @@ export interface ClusterMap {
 const maxLines = 256;
 const maxId = 65_535;
 
-/** Where openMosix looks for its map, in this order, below `/etc`. */
-export const openMosixMapNames = ['openmosix.map', 'mosix.map', 'hpc.map'] as const;
-
 /** Source: openMosix setpe(1). Lines `first-id address count`, or `id address ALIAS`. */
 export function parseOpenMosixMap(text: string, file: string): ClusterMap {
   return parseMap(text, file, { comment: /^\s*#/, read: openMosixLine });

@@ -181,11 +181,6 @@ export function decodeJob(record: Buffer, context: RecordContext): StoredJob {
   }
 }
 
-/** The class of a record without decoding the rest. */
-export function recordClassOf(record: Buffer, offset = 0): RecordClass {
-  return recordClasses[record[offset] ?? 0] ?? 'untouched';
-}
-
 function untouchedJob(context: RecordContext): Job {
   if (context.untouched !== 'cancelled') return freshJob(context.untouched, context.submittedAt);
   return {
