@@ -116,7 +116,7 @@ describe('--after', () => {
       await release(first);
       const ends = await states(...Object.values(next));
       found[command] = Object.fromEntries(Object.keys(next).map((how, at) => [how, ends[at] ?? '']));
-      const cancelled = next[command === 'true' ? 'failed' : 'ok'];
+      const cancelled = next[command === 'true' ? 'failed' : 'ok'] as string;
       expect((await home.omx(['why', cancelled])).stdout).toMatch(new RegExp(`waited for ${first} `));
     }
     expect(found).toEqual(expected);

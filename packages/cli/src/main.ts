@@ -26,7 +26,10 @@ function report(thrown: unknown, io: Io, json: boolean): number {
     if (thrown.exitCode === 0) return ExitCode.ok;
     const message = thrown.message.replace(/^error: /, '');
     const [what = '', suggestion] = message.split('\n');
-    const hint = suggestion?.replace(/^\(|\)$/g, '') ?? 'omx --help lists the commands, omx COMMAND --help its options';
+    // Nobody who mistyped a word should be led to the one that stops everything.
+    const guess =
+      suggestion === undefined || /\bdown\b/.test(suggestion) ? undefined : suggestion.replace(/^\(|\)$/g, '');
+    const hint = guess ?? 'omx --help lists the commands, omx COMMAND --help its options';
     return print(io, json, { code: 'USAGE', message: what, hint }, ExitCode.usage);
   }
   const error = errorOf(thrown);

@@ -20,7 +20,7 @@ export interface Registry {
 export function buildProgram(io: Io, onExitCode: (code: number) => void): Command {
   const program = new Command('omx');
   program
-    .description('Makes a handful of Linux machines work as one: submit jobs, watch them, move them, run them again.')
+    .description('Makes a handful of Linux machines work as one: submit jobs, watch them, run them again.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .enablePositionalOptions()

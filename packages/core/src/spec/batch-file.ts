@@ -75,7 +75,9 @@ async function check(value: unknown, where: Where): Promise<RawBatch> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw specError(where([]), 'a batch file is a set of keys, such as command: [./prog, "{}"]');
   }
-  const result = batchFileSchema.safeParse(value);
+  // Editors find the schema by this key (https://json-schema.org/understanding-json-schema/reference/schema#schema).
+  const { $schema: _, ...keys } = value as { readonly $schema?: unknown };
+  const result = batchFileSchema.safeParse(keys);
   if (result.success) return result.data;
   const issue = innermost(result.error.issues[0] as z.core.$ZodIssue);
   if (issue.code === 'unrecognized_keys') {

@@ -117,7 +117,7 @@ if throttle > 0 then
     if not ordinal then break end
     -- Held or cancelled meanwhile, it would be passed over and its place stay empty; released, it is offered again.
     if waits(tonumber(ordinal)) then
-      redis.call('RPUSH', tag .. ':outbox', redis.call('HINCRBY', sums, 'seq', 1) .. '|0|' .. ordinal)
+      redis.call('RPUSH', tag .. ':outbox', redis.call('HINCRBY', sums, 'seq', 1) .. '|-1|' .. ordinal)
       active = active + 1
     end
   end
