@@ -10,8 +10,12 @@ const home = useHome({ shared: true });
 /** Runs what follows after a line of shell. */
 const after = (line: string): readonly string[] => ['sh', '-c', `${line}; exec "$@"`, 'sh'];
 /** What `env -0` wrote, byte for byte: one character a byte. */
-const entriesOf = (output: Buffer | undefined): string[] =>
-  String(output?.toString('latin1')).split('\0').filter(Boolean).sort();
+const entriesOf = (output: Uint8Array | undefined): string[] =>
+  Buffer.from(output ?? [])
+    .toString('latin1')
+    .split('\0')
+    .filter(Boolean)
+    .sort();
 
 describe('the environment of the submitter', () => {
   test('travels with the batch, whatever its bytes are', async () => {

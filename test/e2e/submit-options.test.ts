@@ -108,8 +108,9 @@ describe('--after', () => {
     const found: Record<string, Record<string, string>> = {};
     for (const command of ['true', 'false'] as const) {
       const first = await held(command);
-      const next: Record<string, string> = {};
-      for (const how of ['ok', 'any', 'failed']) next[how] = await submit('--after', `${first}:${how}`, 'true');
+      const next = { ok: '', any: '', failed: '' };
+      for (const how of ['ok', 'any', 'failed'] as const)
+        next[how] = await submit('--after', `${first}:${how}`, 'true');
       expect(
         (await home.omx(['status', ...Object.values(next), '--json'])).json().map((batch: any) => batch.state),
       ).toEqual(['held', 'held', 'held']);

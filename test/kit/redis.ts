@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type TcpNetConnectOpts } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 
@@ -81,7 +81,7 @@ function serverArguments(dir: string, socket: string): string[] {
 }
 
 /** One inline command, one reply line (https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands). */
-export async function askRedis(where: string | TcpNetConnectOpts, command: string): Promise<string> {
+export async function askRedis(where: string | { host: string; port: number }, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(typeof where === 'string' ? { path: where } : where, () => socket.write(`${command}\r\n`));
     socket.on('error', reject);

@@ -43,7 +43,7 @@ struct job {
 
   double deadline;   /* monotonic; see `timers.h` */
   size_t heap_place; /* 0 = no timer */
-  unsigned rounds;   /* of SIGKILL */
+  unsigned rounds;   /* of SIGKILL, or of SIGSTOP while paused */
   unsigned orphans;  /* children of ours that this job left */
   int sweep_signal;
 

@@ -10,16 +10,29 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-/* Between rounds of SIGKILL: soon at first, then seldom, for what hangs in the kernel. */
+/* Between rounds of a signal: soon at first, then seldom, for what hangs in the kernel. */
 #define FIRST_ROUND_MS 5.0
 #define LAST_ROUND_MS 500.0
+
+/* One round of SIGSTOP may miss a process in the middle of execve, which has no environment for a moment. */
+#define STOP_ROUNDS 4
+
+static double round_wait(const struct job *j) {
+  double wait = FIRST_ROUND_MS * (double)(1u << (j->rounds < 10 ? j->rounds : 10));
+  return wait < LAST_ROUND_MS ? wait : LAST_ROUND_MS;
+}
+
+static void stop_round(struct job *j) {
+  members_request(j, SIGSTOP);
+  if (j->rounds < STOP_ROUNDS) timer_set(j, mono_ms() + round_wait(j));
+  j->rounds++;
+}
 
 static void kill_round(struct job *j) {
   j->state = JOB_KILLING;
   if (!j->main_done) j->killed_by_us = true;
   members_request(j, SIGKILL);
-  double wait = FIRST_ROUND_MS * (double)(1u << (j->rounds < 10 ? j->rounds : 10));
-  timer_set(j, mono_ms() + (wait < LAST_ROUND_MS ? wait : LAST_ROUND_MS));
+  timer_set(j, mono_ms() + round_wait(j));
   j->rounds++;
 }
 
@@ -29,6 +42,7 @@ void lifecycle_end(struct job *j, enum end_reason reason, double grace) {
   if (j->state == JOB_RUNNING) {
     j->reason = reason;
     j->paused = false;
+    j->rounds = 0;
     if (grace > 0) {
       j->state = JOB_TERMINATING;
       members_request(j, SIGTERM);
@@ -50,14 +64,17 @@ void lifecycle_pause(struct job *j) {
     double left = j->deadline - mono_ms();
     /* 0 would mean "no limit". */
     j->time_left = left > 0.001 ? left : 0.001;
-    timer_clear(j);
   }
-  members_request(j, SIGSTOP);
+  timer_clear(j);
+  j->rounds = 0;
+  stop_round(j);
 }
 
 void lifecycle_resume(struct job *j) {
   if (j->state != JOB_RUNNING || !j->paused) return;
   j->paused = false;
+  timer_clear(j);
+  j->rounds = 0;
   if (j->time_left > 0) timer_set(j, mono_ms() + j->time_left);
   members_request(j, SIGCONT);
 }
@@ -116,7 +133,8 @@ void lifecycle_timers(void) {
   double now = mono_ms();
   for (struct job *j; (j = timer_next()) != NULL && j->deadline <= now;) {
     timer_clear(j);
-    if (j->state == JOB_RUNNING) lifecycle_end(j, REASON_TIMEOUT, j->grace);
+    if (j->state == JOB_RUNNING && j->paused) stop_round(j);
+    else if (j->state == JOB_RUNNING) lifecycle_end(j, REASON_TIMEOUT, j->grace);
     else kill_round(j);
   }
 }
