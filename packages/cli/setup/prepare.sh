@@ -69,4 +69,8 @@ fi
 
 [ -f packages/cli/dist/bin.js ] || say "compiling"
 node_modules/.bin/tsc -b
-node packages/queue/bundle-client.mjs
+# Bundled again only when something was compiled.
+bundle=packages/cli/dist/bundle/entry.js
+if [ ! -f "$bundle" ] || [ -n "$(find packages/cli/dist/.tsbuildinfo packages/core/dist/.tsbuildinfo packages/queue/dist/.tsbuildinfo -newer "$bundle")" ]; then
+  node packages/cli/bundle.mjs
+fi

@@ -1,12 +1,17 @@
 #!/usr/bin/env node
-import { version } from './version.ts';
+import { isCurrent } from './bundle-check.ts';
+import { version } from './installation.ts';
 
 const [first, second] = process.argv.slice(2);
 // Asked most often by scripts; it needs nothing of the rest.
 if (second === undefined && (first === '--version' || first === '-V')) {
   process.stdout.write(`${version()}\n`);
 } else {
-  const [{ main }, { workingDirectory }] = await Promise.all([import('./main.ts'), import('./raw-args.ts')]);
+  const bundle = new URL('bundle/entry.js', import.meta.url);
+  // Stack traces name real places in the unbundled code.
+  const useBundle = process.env['OMX_DEBUG'] !== '1' && isCurrent(bundle);
+  const entry = useBundle ? ((await import(bundle.href)) as typeof import('./entry.ts')) : await import('./entry.ts');
+  const { main, workingDirectory } = entry;
   process.exitCode = await main(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,

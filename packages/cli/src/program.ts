@@ -5,7 +5,7 @@ import { addActing } from './program/acting.ts';
 import { addOperating } from './program/operating.ts';
 import { addSubmitting } from './program/submitting.ts';
 import { addWatching } from './program/watching.ts';
-import { version } from './version.ts';
+import { version } from './installation.ts';
 
 /** How a command is run: its module is loaded only when it is asked for. */
 export type Run = (io: Io) => Promise<number>;

@@ -1,7 +1,6 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { usageError } from '@omx/core';
 import {
@@ -19,6 +18,7 @@ import {
 import { ensureServer, type Home, homeAt, pidFileHolder, startDaemon, withLock } from '@omx/queue/embedded';
 
 import { loadConfig } from './config.ts';
+import { packageFolder } from './installation.ts';
 import { type Io, say } from './io.ts';
 
 /** Options every command that talks to the queue has. */
@@ -162,7 +162,7 @@ export function startWorker(
 ): { readonly pid: number; readonly exited: () => boolean } {
   const nodeDir = home.nodeDir(options.name);
   mkdirSync(nodeDir, { recursive: true, mode: 0o700 });
-  const bin = fileURLToPath(new URL('bin.js', import.meta.url));
+  const bin = join(packageFolder(), 'dist', 'bin.js');
   const daemon = startDaemon({
     program: process.execPath,
     args: [bin, 'worker', '--name', options.name, ...(options.args ?? [])],

@@ -329,9 +329,12 @@ export function placementClass(spec: Pick<BatchSpec, 'nodes' | 'labels'>): strin
   return nodes.length + labels.length === 0 ? 'any' : [...nodes, ...labels].join(',');
 }
 
-/** Small batches travel one job at a time, large ones in some 250 chunks, at most 500 jobs each. */
+/**
+ * Small batches travel one job at a time, large ones in some 64 chunks, at most 500 jobs each. Who takes a chunk and has
+ * no room for all of it offers the rest again, so a chunk of long jobs does no harm.
+ */
 export function chunkOrder(order: readonly Span[], total: number): Span[][] {
-  const size = total <= 64 ? 1 : Math.min(500, Math.ceil(total / 250));
+  const size = total <= 64 ? 1 : Math.min(500, Math.ceil(total / 64));
   const chunks: Span[][] = [];
   let open: Span[] = [];
   let room = size;

@@ -1,7 +1,5 @@
 import { ExitCode, OmxError } from '@omx/core';
-import type { Redis, RedisOptions } from 'ioredis';
-
-import { RedisClient } from './redis-client.ts';
+import { Redis, type RedisOptions } from 'ioredis';
 
 /** Where a queue is: a Redis URL, or the unix socket of the embedded server. */
 export type QueueAddress = { readonly url: string } | { readonly socket: string };
@@ -80,7 +78,7 @@ export function openConnection(address: QueueAddress, more: Settings = {}): Redi
     }
     redis = address.url.startsWith('unix://')
       ? atPath(address.url.slice(7), settings)
-      : new RedisClient(address.url, settings);
+      : new Redis(address.url, settings);
   }
   redis.on('ready', () => {
     everReady = true;
@@ -89,7 +87,7 @@ export function openConnection(address: QueueAddress, more: Settings = {}): Redi
 }
 
 function atPath(path: string, settings: Settings): Redis {
-  return new RedisClient({ ...settings, path });
+  return new Redis({ ...settings, path });
 }
 
 function unreachable(address: QueueAddress, cause: Error): OmxError {

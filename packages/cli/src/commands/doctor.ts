@@ -11,7 +11,7 @@ import { checkServer } from '../doctor/queue.ts';
 import { type Io, writeJson, writeLine } from '../io.ts';
 import { type Paint, painter } from '../render/paint.ts';
 import type { QueueOptions } from '../session.ts';
-import { version } from '../version.ts';
+import { version } from '../installation.ts';
 
 interface DoctorOptions extends QueueOptions {
   readonly node?: string;

@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { loadConfig } from '../config.ts';
 import type { Io } from '../io.ts';
 import { checkNodeName, defaultNodeName, workerPidFile } from '../session.ts';
-import { version } from '../version.ts';
+import { version } from '../installation.ts';
 
 interface WorkerCommandOptions {
   readonly redis?: string;
