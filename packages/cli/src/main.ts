@@ -2,6 +2,7 @@ import { errorOf, ExitCode, isOmxError } from '@omx/core';
 import { type Command, CommanderError } from 'commander';
 
 import type { Io } from './io.ts';
+import { commandFirst } from './leading-options.ts';
 import { buildProgram } from './program.ts';
 import { oneLine } from './render/table.ts';
 
@@ -14,7 +15,7 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     result.code = code;
   });
   try {
-    await program.parseAsync(args.length === 0 ? ['status'] : [...args], { from: 'user' });
+    await program.parseAsync(commandFirst(args), { from: 'user' });
     return result.code;
   } catch (thrown) {
     return report(thrown, io, wantsJson(program, args, thrown));
