@@ -31,8 +31,7 @@ beforeEach(() => {
     cpSync(join(root, path), join(clone, path), { recursive: true, preserveTimestamps: true });
   }
   // What it builds with the installed packages, which this clone has none of.
-  mkdirSync(join(clone, 'packages/queue'));
-  writeFileSync(join(clone, 'packages/queue/bundle-client.mjs'), '');
+  writeFileSync(join(clone, 'packages/cli/bundle.mjs'), '');
   for (const tool of [
     'cat',
     'dirname',

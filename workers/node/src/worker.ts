@@ -273,8 +273,13 @@ export class NodeWorker {
 
   /** Somebody else is this node now; nothing of it may be touched any more. */
   #abandon(): void {
+    const parts = this.#parts;
     this.#parts = undefined;
     for (const timer of this.#timers) clearInterval(timer);
+    parts?.shepherd.close();
+    // Not waited for: the queue may be gone with the rest.
+    for (const closing of [parts?.takeLoop.stop(), parts?.delivery.close(), parts?.pool.close()])
+      closing?.catch(() => undefined);
     this.#redis.disconnect();
     this.#subscriber.disconnect();
     this.#stopped?.();

@@ -18,6 +18,8 @@ interface WorkerCommandOptions {
   readonly label?: readonly string[];
 }
 
+const lastWordsMs = 2000;
+
 /**
  * Be a node until told to leave: SIGTERM or Ctrl-C gives the jobs back to the queue and ends; SIGUSR2 leaves them
  * running for the next worker of this name to adopt (an upgrade).
@@ -74,6 +76,8 @@ export async function worker(io: Io, options: WorkerCommandOptions): Promise<num
     throw error;
   } finally {
     rmSync(pidFile, { force: true });
+    // A connection that tries to come back would keep the process for ever.
+    setTimeout(() => process.exit(), lastWordsMs).unref();
   }
   return 0;
 }
