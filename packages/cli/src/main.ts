@@ -39,6 +39,16 @@ function report(thrown: unknown, io: Io, json: boolean): number {
     const { code, message, hint } = thrown;
     return print(io, json, { code, message, ...(hint === undefined ? {} : { hint }) }, thrown.exitCode);
   }
+  // The server answers, and says that it cannot (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors).
+  if (/^(MISCONF|OOM|READONLY|NOPERM|LOADING|MASTERDOWN|NOREPLICAS)\b/.test(error.message)) {
+    const hint = 'omx doctor looks at the server; often its disk or its memory is full';
+    return print(
+      io,
+      json,
+      { code: 'REDIS_REFUSES', message: `the queue refuses: ${error.message}`, hint },
+      ExitCode.unreachable,
+    );
+  }
   const hint = 'this is a fault of omx; OMX_DEBUG=1 shows where';
   return print(
     io,

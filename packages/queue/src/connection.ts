@@ -101,6 +101,14 @@ function unreachable(address: QueueAddress, cause: Error): OmxError {
       cause,
     });
   }
+  if (/^(MISCONF|OOM)\b/.test(text)) {
+    return new OmxError(`the queue at ${where} refuses to work: ${text}`, {
+      code: 'REDIS_REFUSES',
+      exitCode: ExitCode.unreachable,
+      hint: 'its disk or its memory is full; it goes on by itself when there is room again',
+      cause,
+    });
+  }
   if (/NOPERM/.test(text)) {
     return new OmxError(`cannot use the queue at ${where}: ${text}`, {
       code: 'REDIS_RIGHTS',

@@ -35,6 +35,8 @@ export interface ReporterEvents {
 const reportsPerWrite = 500;
 /** Shortest time between two writes. */
 const gatherMs = 5;
+/** Before a refused write is tried again. */
+const refusedMs = 1000;
 
 /**
  * Writes what happened to attempts, in groups: while one write of a batch is under way, what comes in meanwhile waits
@@ -78,10 +80,18 @@ export class Reporter {
   async #flush(batch: BatchId): Promise<void> {
     for (;;) {
       await this.#gather();
-      const pending = this.#pending.get(batch);
-      if (pending === undefined || pending.length === 0) break;
+      const pending = this.#pending.get(batch) ?? [];
+      if (pending.length === 0) break;
       this.#pending.set(batch, pending.slice(reportsPerWrite));
-      await this.#write(batch, mergeStarts(pending.slice(0, reportsPerWrite)));
+      const unsettled = new Set(mergeStarts(pending.slice(0, reportsPerWrite)));
+      try {
+        await this.#write(batch, unsettled);
+      } catch (error) {
+        // A queue that refuses to write (a full disk, no memory) does so for a while; nothing may be lost by it.
+        this.#events.failed(error);
+        this.#pending.set(batch, [...unsettled, ...(this.#pending.get(batch) ?? [])]);
+        await new Promise((resolve) => setTimeout(resolve, refusedMs));
+      }
     }
     this.#pending.delete(batch);
   }
@@ -95,10 +105,11 @@ export class Reporter {
     this.#lastWrite = performance.now();
   }
 
-  async #write(id: BatchId, reports: readonly Report[]): Promise<void> {
+  /** Writes the reports and takes each out of the set when it is settled. */
+  async #write(id: BatchId, reports: Set<Report>): Promise<void> {
     const runtime = await this.#cache.get(id);
     if (runtime === undefined) {
-      for (const report of reports) this.#events.settled(report, false);
+      for (const report of reports) this.#settle(reports, report, false);
       return;
     }
     let open = [...reports];
@@ -106,7 +117,7 @@ export class Reporter {
       const changes = new Map<Report, JobChange>();
       for (const report of open) {
         const change = changeOf(report);
-        if (change === undefined) await this.#supersede(report);
+        if (change === undefined) await this.#supersede(reports, report);
         else changes.set(report, change);
       }
       const written = [...changes.keys()];
@@ -123,12 +134,12 @@ export class Reporter {
         const conflict = conflicts.get(report.attempt.ordinal);
         if (conflict === undefined) {
           report.attempt.snapshot = snapshotAfter(runtime.batch, change);
-          this.#events.settled(report, true);
+          this.#settle(reports, report, true);
         } else if (stillOurs(report.attempt, conflict)) {
           report.attempt.snapshot = conflict;
           open.push(report);
         } else {
-          await this.#supersede(report, conflict.job);
+          await this.#supersede(reports, report, conflict.job);
         }
       }
       this.#events.written(id, result);
@@ -136,7 +147,7 @@ export class Reporter {
   }
 
   /** A newer attempt exists, or the job was ended by others: the late result is kept apart and changes nothing. */
-  async #supersede(report: Report, actual: Job = report.attempt.snapshot.job): Promise<void> {
+  async #supersede(reports: Set<Report>, report: Report, actual: Job = report.attempt.snapshot.job): Promise<void> {
     const runtime = await this.#cache.get(report.attempt.batch);
     if (runtime !== undefined && report.event.type === 'end') {
       const text = JSON.stringify({
@@ -150,7 +161,12 @@ export class Reporter {
         `${report.attempt.key}: its result came too late and was superseded`,
       );
     }
-    this.#events.settled(report, false);
+    this.#settle(reports, report, false);
+  }
+
+  #settle(reports: Set<Report>, report: Report, accepted: boolean): void {
+    reports.delete(report);
+    this.#events.settled(report, accepted);
   }
 }
 

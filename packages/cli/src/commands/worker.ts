@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type NodeRole, nodeRoles, OmxError, usageError } from '@omx/core';
 import { ensureServer, homeAt, pidFileHolder } from '@omx/queue/embedded';
 import { NodeWorker } from '@omx/worker-node';
-import { pino } from 'pino';
+import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
 
 import { loadConfig } from '../config.ts';
 import type { Io } from '../io.ts';
@@ -52,7 +52,7 @@ export async function worker(io: Io, options: WorkerCommandOptions): Promise<num
     role,
     labels,
     version: version(),
-    log: pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }),
+    log: openLog(),
   });
   let leaving = false;
   const leave = (keepJobs: boolean) => (): void => {
@@ -80,6 +80,13 @@ export async function worker(io: Io, options: WorkerCommandOptions): Promise<num
     setTimeout(() => process.exit(), lastWordsMs).unref();
   }
   return 0;
+}
+
+/** One JSON line an event, on stdout. What cannot be written (a full disk) is dropped: the work goes on. */
+function openLog(): Logger {
+  const lines = destination(1);
+  lines.on('error', () => {});
+  return pino({ base: null, timestamp: stdTimeFunctions.isoTime }, lines);
 }
 
 function parseSlots(text: string): number | 'auto' {

@@ -1,7 +1,9 @@
-import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { errorOf, ExitCode, OmxError } from '@omx/core';
+
+const emptyLockMs = 2000;
 
 /**
  * Runs `work` while no other process of this home does. The lock file names its holder by process id and start time,
@@ -55,8 +57,8 @@ function tryLock(path: string): boolean {
 function isStale(path: string): boolean {
   try {
     const [pid = '', started = ''] = readFileSync(path, 'utf8').trim().split(' ');
-    // Just made, its holder not yet written.
-    if (pid === '') return false;
+    // Just made, its holder not yet written; or left so by a full disk.
+    if (pid === '') return Date.now() - statSync(path).mtimeMs > emptyLockMs;
     return startTime(Number(pid)) !== started;
   } catch {
     return false;

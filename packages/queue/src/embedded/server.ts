@@ -85,6 +85,7 @@ export async function answers(socketPath: string): Promise<boolean> {
     socket.setTimeout(2000, () => finish(false));
     socket.on('error', () => finish(false));
     socket.on('connect', () => socket.write('PING\r\n'));
-    socket.on('data', (data) => finish(data.toString().startsWith('+PONG')));
+    // A server that refuses (its disk is full, say) is there all the same; one that still loads is not yet.
+    socket.on('data', (data) => finish(/^(\+PONG|-(?!LOADING))/.test(data.toString())));
   });
 }
