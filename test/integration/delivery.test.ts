@@ -1,9 +1,10 @@
-import { bytesOf, defaultLimits, eachOf } from '@omx/core';
+import { eachOf } from '@omx/core';
 import { BatchStore, batchKeys, chunkOrder, connect, globalKeys, type Redis } from '@omx/queue';
 import { Delivery } from '@omx/queue/delivery';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { useRedis } from '../kit/redis.ts';
+import { arraySpec } from '../kit/spec.ts';
 import { until } from '../kit/until.ts';
 
 const server = useRedis();
@@ -28,23 +29,7 @@ function deliveryOf(): Delivery {
 }
 
 async function submit(total: number, priority = 0) {
-  const spec = {
-    name: 'test',
-    command: [bytesOf('true')],
-    shell: false,
-    jobs: { kind: 'array', ranges: [{ first: 1, last: total, step: 1 }] },
-    launcher: 'auto',
-    nodes: [],
-    labels: {},
-    cwd: bytesOf('/'),
-    umask: 0o22,
-    env: 'none',
-    after: [],
-    hold: false,
-    priority,
-    order: 'index',
-    limits: defaultLimits,
-  } as const;
+  const spec = arraySpec(total, { priority });
   return (await batches.submit({ spec, total, order: [{ first: 0, last: total - 1 }], untouched: 'queued' })).id;
 }
 

@@ -1,9 +1,18 @@
-import { type Batch, type BatchSpec, bytesOf, defaultLimits, type JobEvent, noOutput, noUsage } from '@omx/core';
-import { applyEvent, isIllegal, type Job } from '@omx/core';
+import {
+  applyEvent,
+  type Batch,
+  type BatchSpec,
+  bytesOf,
+  isIllegal,
+  type Job,
+  type JobEvent,
+  noOutput,
+} from '@omx/core';
 import { BatchStore, batchKeys, connect, type JobChange, JobStore, OutputStore, type Redis } from '@omx/queue';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { useRedis } from '../kit/redis.ts';
+import { arraySpec } from '../kit/spec.ts';
 
 const server = useRedis();
 let redis: Redis;
@@ -22,24 +31,7 @@ async function submit(
   more: Partial<BatchSpec> = {},
   untouched: 'queued' | 'held' = 'queued',
 ): Promise<Batch> {
-  const spec: BatchSpec = {
-    name: 'test',
-    command: [bytesOf('true')],
-    shell: false,
-    jobs: { kind: 'array', ranges: [{ first: 1, last: total, step: 1 }] },
-    launcher: 'auto',
-    nodes: [],
-    labels: {},
-    cwd: bytesOf('/'),
-    umask: 0o22,
-    env: 'none',
-    after: [],
-    hold: false,
-    priority: 0,
-    order: 'index',
-    limits: defaultLimits,
-    ...more,
-  };
+  const spec = arraySpec(total, more);
   const { id } = await batches.submit({ spec, total, order: [{ first: 0, last: total - 1 }], untouched });
   return batches.load(id);
 }
@@ -95,7 +87,7 @@ describe('compare-and-set', () => {
   test('fifty writers, one winner each', async () => {
     const batch = await submit(20);
     const ordinals = Array.from({ length: 20 }, (_, at) => at);
-    const rounds = await Promise.all(
+    await Promise.all(
       Array.from({ length: 50 }, async (_, node) =>
         jobs.write(batch, await change(batch, ordinals, { type: 'lease', node: node + 1 }).catch(() => [])),
       ),
@@ -104,7 +96,6 @@ describe('compare-and-set', () => {
     expect(counts.queued).toBe(20);
     const leased = (await jobs.read(batch, ordinals)).filter(({ job }) => job.status === 'leased' && job.attempt === 1);
     expect(leased).toHaveLength(20);
-    expect(rounds.length).toBe(50);
   });
 });
 
@@ -272,5 +263,4 @@ test('usage of an attempt that is tried again counts, and its end is history', a
   const progress = await batches.progress(batch);
   expect(progress).toMatchObject({ userUs: 1000, counts: { queued: 1, failed: 0 } });
   expect(await jobs.history(batch, 0, 2)).toHaveLength(1);
-  expect(noUsage.userUs).toBe(0);
 });
