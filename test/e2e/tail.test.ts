@@ -1,3 +1,5 @@
+import type { BatchId } from '@omx/core';
+import { batchKeys, connect } from '@omx/queue';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import { finish, jobOf, linesOf, logsOf, open, startNode, submit, traces, waitFor } from '../kit/batches.ts';
@@ -127,6 +129,12 @@ describe('omx tail', () => {
       dir,
     ]);
     const tail = home.omxSpawn(['tail', '-f', id, '--json']);
+    // What begins after it listens is what it shows.
+    const redis = await connect({ socket: `${home.dir}/redis.sock` });
+    await until(async () => redis.pubsub('NUMSUB', batchKeys(id as BatchId).changes), {
+      is: ([, count]) => Number(count) > 0,
+    });
+    redis.disconnect();
     await home.omx(['release', id]);
     const { code, jsonLines } = await tail.ended;
     expect(code).toBe(0);
