@@ -13,15 +13,7 @@ import {
 import type { BatchStore } from './batch-store.ts';
 import type { JobRows, PackedOutput } from './codec/pack.ts';
 import { encodePack, encodeRows } from './codec/pack.ts';
-import {
-  blockJobs,
-  decodeJob,
-  encodeJob,
-  firstEndedClass,
-  recordBytes,
-  recordClasses,
-  type StoredJob,
-} from './codec/record.ts';
+import { blockJobs, decodeJob, encodeJob, recordBytes, type StoredJob } from './codec/record.ts';
 import { batchKeys } from './keys.ts';
 import { Script } from './script.ts';
 import { writeJobs } from './scripts/write-jobs.ts';
@@ -224,10 +216,6 @@ function neighboursOf(ordinals: readonly number[]): { first: number; last: numbe
 /** The next record of a job without a write, for callers that go on from their own change. */
 export function snapshotAfter(batch: Batch, change: JobChange): JobSnapshot {
   return { ordinal: change.snapshot.ordinal, job: change.next, pack: undefined, record: encodeJob(change.next, batch) };
-}
-
-export function isEndedRecord(snapshot: JobSnapshot): boolean {
-  return (snapshot.record[0] ?? 0) >= firstEndedClass && (snapshot.record[0] ?? 0) < recordClasses.length;
 }
 
 function snapshotOf(batch: Batch, ordinal: number, record: Buffer): JobSnapshot {

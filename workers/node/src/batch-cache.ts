@@ -7,7 +7,6 @@ import {
   type Item,
   JobExpander,
   needsItem,
-  type Revision,
   reviseSpec,
 } from '@omx/core';
 import { chooseLauncher, type Launcher, type LauncherFacts } from '@omx/launch';
@@ -23,7 +22,8 @@ export class BatchRuntime {
   meanMs: number | undefined;
   lastUsed = Date.now();
   readonly #facts: readonly LauncherFacts[];
-  readonly #expanders = new Map<Revision | undefined, { spec: BatchSpec; expander: JobExpander }>();
+  /** Serves every job no rerun has changed; made with the first. */
+  #common: { readonly spec: BatchSpec; readonly expander: JobExpander } | undefined;
   #launcher: { launcher: Launcher; why: string } | undefined;
   #items: { block: number; items: Item[] } | undefined;
   readonly #store: BatchStore;
@@ -64,19 +64,10 @@ export class BatchRuntime {
 
   #revised(ordinal: number): { spec: BatchSpec; expander: JobExpander } {
     const { spec, revisions } = this.batch;
-    if (revisions.length === 0) return this.#expanderOf(undefined, spec);
     const revised = reviseSpec(spec, revisions, ordinal);
-    // Without a change of this job the common expander serves.
-    return revised === spec ? this.#expanderOf(undefined, spec) : { spec: revised, expander: new JobExpander(revised) };
-  }
-
-  #expanderOf(revision: Revision | undefined, spec: BatchSpec): { spec: BatchSpec; expander: JobExpander } {
-    let known = this.#expanders.get(revision);
-    if (known === undefined) {
-      known = { spec, expander: new JobExpander(spec) };
-      this.#expanders.set(revision, known);
-    }
-    return known;
+    if (revised !== spec) return { spec: revised, expander: new JobExpander(revised) };
+    this.#common ??= { spec, expander: new JobExpander(spec) };
+    return this.#common;
   }
 
   async #item(ordinal: number): Promise<Item> {

@@ -40,7 +40,7 @@ export class FollowUps {
     );
   }
 
-  /** Hands the batch's waiting chunks to the queue, unless it is held as a whole. */
+  /** Hands the batch's waiting chunks to the queue; one that waits for others has none, and is asked whether they have ended. */
   async dispatch(id: BatchId): Promise<void> {
     const { batches, cache, delivery } = this.#options;
     const batch = (await cache.get(id))?.batch;
@@ -94,13 +94,13 @@ export class FollowUps {
   }
 
   async #finish(batch: Batch): Promise<void> {
-    const { batches, dependencies } = this.#options;
+    const { batches } = this.#options;
     await batches.redis
       .pipeline()
       .srem(globalKeys.active, batch.id)
       .set(globalKeys.named(batch.spec.name), batch.id)
       .exec();
-    await dependencies.check(async (waiting) => this.#release(waiting));
+    await this.#checkWaiting();
   }
 
   async #checkWaiting(): Promise<void> {
