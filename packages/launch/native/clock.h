@@ -16,6 +16,9 @@ static inline double wall_ms(void) { return clock_ms(CLOCK_REALTIME); }
 /* Milliseconds that no one can set back, for durations and limits. */
 static inline double mono_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
 
+/* Milliseconds since boot, those the machine was suspended included. */
+static inline double boot_ms(void) { return clock_ms(CLOCK_BOOTTIME); }
+
 /* Clock ticks since boot, the unit of a process's start time in /proc/<pid>/stat. */
 static inline uint64_t boot_tick(void) {
   struct timespec t;

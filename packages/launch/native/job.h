@@ -2,11 +2,12 @@
  * One attempt of one job, from the request to start it until its end is acknowledged.
  *
  *   PREPARED ──► RUNNING ──► TERMINATING ──► KILLING ──► ENDED ──► (acknowledged: freed)
- *       │           │  ▲ paused    │                       ▲
+ *       │           │  ▲ stopped   │                       ▲
  *       ▼           └──┴───────────┴───────────────────────┘
  *    REFUSED
  *
  * PREPARED     in the journal, not yet started
+ * RUNNING      also while stopped: paused by its user, suspended because the node's lease is out (`lease.h`), or both
  * TERMINATING  SIGTERM was sent; what is left at `deadline` is killed
  * KILLING      rounds of SIGKILL until nothing of the job is left; also after a normal end that left processes behind
  */
@@ -18,8 +19,17 @@
 
 enum job_state { JOB_PREPARED, JOB_RUNNING, JOB_TERMINATING, JOB_KILLING, JOB_ENDED, JOB_REFUSED };
 /* The order of `endReasons` and of the stages in messages.ts. */
-enum end_reason { REASON_NONE, REASON_TIMEOUT, REASON_CANCEL, REASON_OOM, REASON_REQUEUE, REASON_FENCED, REASON_COUNT };
-enum stage { STAGE_CWD, STAGE_STDIN, STAGE_OUTPUT, STAGE_FORK, STAGE_EXEC };
+enum end_reason {
+  REASON_NONE,
+  REASON_TIMEOUT,
+  REASON_CANCEL,
+  REASON_OOM,
+  REASON_REQUEUE,
+  REASON_FENCED,
+  REASON_LEASE,
+  REASON_COUNT
+};
+enum stage { STAGE_CWD, STAGE_STDIN, STAGE_OUTPUT, STAGE_FORK, STAGE_EXEC, STAGE_LEASE };
 
 #define TOKEN_LENGTH 32
 
@@ -39,15 +49,17 @@ struct job {
   pid_t pid;
   uint64_t first_tick, last_tick; /* the main process started between these two */
   double started_at, ended_at, started_mono;
-  double grace, time_left, max_output; /* time_left: of the limit, when paused; 0 = no limit */
+  double grace, time_left, max_output; /* time_left: of the limit, when stopped; 0 = no limit */
 
   double deadline;   /* monotonic; see `timers.h` */
   size_t heap_place; /* 0 = no timer */
-  unsigned rounds;   /* of SIGKILL, or of SIGSTOP while paused */
+  unsigned rounds;   /* of SIGKILL, or of SIGSTOP while stopped */
   unsigned orphans;  /* children of ours that this job left */
   int sweep_signal;
 
-  bool paused, main_done, killed_by_us, lost, oom_killed, truncated;
+  bool paused, suspended;
+  bool restless; /* the last round of SIGSTOP found something that still ran */
+  bool main_done, killed_by_us, lost, oom_killed, truncated;
   bool tell_started;
   uint64_t oom_count; /* the machine's counter at the start */
   int status;         /* of wait(2) */

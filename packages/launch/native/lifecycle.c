@@ -14,7 +14,8 @@
 #define FIRST_ROUND_MS 5.0
 #define LAST_ROUND_MS 500.0
 
-/* One round of SIGSTOP may miss a process in the middle of execve, which has no environment for a moment. */
+/* Of SIGSTOP after the first: a process in the middle of execve has no environment for a moment, and what forks may be
+   faster than a look at /proc. There are more as long as one still finds something that runs. */
 #define STOP_ROUNDS 4
 
 static double round_wait(const struct job *j) {
@@ -22,9 +23,12 @@ static double round_wait(const struct job *j) {
   return wait < LAST_ROUND_MS ? wait : LAST_ROUND_MS;
 }
 
+static bool stopped(const struct job *j) { return j->paused || j->suspended; }
+
 static void stop_round(struct job *j) {
+  j->restless = false;
   members_request(j, SIGSTOP);
-  if (j->rounds < STOP_ROUNDS) timer_set(j, mono_ms() + round_wait(j));
+  timer_set(j, mono_ms() + round_wait(j));
   j->rounds++;
 }
 
@@ -41,7 +45,7 @@ void lifecycle_end(struct job *j, enum end_reason reason, double grace) {
   double deadline = mono_ms() + grace;
   if (j->state == JOB_RUNNING) {
     j->reason = reason;
-    j->paused = false;
+    j->paused = j->suspended = false;
     j->rounds = 0;
     if (grace > 0) {
       j->state = JOB_TERMINATING;
@@ -57,26 +61,47 @@ void lifecycle_end(struct job *j, enum end_reason reason, double grace) {
   kill_round(j);
 }
 
-void lifecycle_pause(struct job *j) {
-  if (j->state != JOB_RUNNING || j->paused) return;
-  j->paused = true;
-  if (j->time_left > 0) {
+static void stop(struct job *j) {
+  if (!stopped(j) && j->time_left > 0) {
     double left = j->deadline - mono_ms();
     /* 0 would mean "no limit". */
     j->time_left = left > 0.001 ? left : 0.001;
   }
-  timer_clear(j);
   j->rounds = 0;
   stop_round(j);
+}
+
+static void go_on(struct job *j) {
+  timer_clear(j);
+  j->rounds = 0;
+  if (j->time_left > 0) timer_set(j, mono_ms() + j->time_left);
+  members_request(j, SIGCONT);
+}
+
+void lifecycle_pause(struct job *j) {
+  if (j->state != JOB_RUNNING || j->paused) return;
+  if (!stopped(j)) stop(j);
+  j->paused = true;
 }
 
 void lifecycle_resume(struct job *j) {
   if (j->state != JOB_RUNNING || !j->paused) return;
   j->paused = false;
-  timer_clear(j);
-  j->rounds = 0;
-  if (j->time_left > 0) timer_set(j, mono_ms() + j->time_left);
-  members_request(j, SIGCONT);
+  if (!stopped(j)) go_on(j);
+}
+
+void lifecycle_suspend(struct job *j) {
+  if (j->state == JOB_TERMINATING) kill_round(j);
+  if (j->state != JOB_RUNNING || j->suspended) return;
+  /* Also what is paused: somebody may have sent it a SIGCONT. */
+  stop(j);
+  j->suspended = true;
+}
+
+void lifecycle_unsuspend(struct job *j) {
+  if (j->state != JOB_RUNNING || !j->suspended) return;
+  j->suspended = false;
+  if (!stopped(j)) go_on(j);
 }
 
 static void finish(struct job *j) {
@@ -133,8 +158,9 @@ void lifecycle_timers(void) {
   double now = mono_ms();
   for (struct job *j; (j = timer_next()) != NULL && j->deadline <= now;) {
     timer_clear(j);
-    if (j->state == JOB_RUNNING && j->paused) stop_round(j);
-    else if (j->state == JOB_RUNNING) lifecycle_end(j, REASON_TIMEOUT, j->grace);
+    if (j->state == JOB_RUNNING && stopped(j)) {
+      if (j->rounds <= STOP_ROUNDS || j->restless) stop_round(j);
+    } else if (j->state == JOB_RUNNING) lifecycle_end(j, REASON_TIMEOUT, j->grace);
     else kill_round(j);
   }
 }
@@ -142,4 +168,9 @@ void lifecycle_timers(void) {
 void lifecycle_cap_outputs(void) {
   struct job *j;
   for_each_job(j, &capped_jobs, in_capped) output_cap(j);
+}
+
+void lifecycle_abandon(void) {
+  struct job *j;
+  for_each_job(j, &live_jobs, in_state) lifecycle_end(j, REASON_LEASE, 0);
 }

@@ -2,8 +2,8 @@
  * omx-shepherd STATE_DIR [SOCKET]
  *
  * Owns the processes of a node's jobs, so that they outlive the worker that asked for them. One thread, one loop:
- * each turn takes what has come (ended children, requests, timers), then sends the signals that this calls for, then
- * writes the journal, and only then tells the worker.
+ * each turn takes what has come (ended children, the end of the lease, requests, timers), then sends the signals that this
+ * calls for, then writes the journal, and only then tells the worker.
  *
  * STATE_DIR holds shepherd.lock (there is one shepherd a folder), shepherd.sock (unless SOCKET names another path) and
  * journal. Exit codes: 0 quit or idle, 1 cannot work, 2 usage, 75 another shepherd holds the lock.
@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "job.h"
 #include "journal.h"
+#include "lease.h"
 #include "lifecycle.h"
 #include "members.h"
 #include "processes.h"
@@ -40,8 +41,12 @@
 /* How long a worker that does not read can hold up our end. */
 #define DRAIN_MS 2000.0
 #define LOCKED 75
+/* Suspended jobs whose worker does not come back belong to others by now, and only hold memory. */
+#ifndef ABANDONED_MS
+#define ABANDONED_MS 300000.0
+#endif
 
-static double idle_at, cap_at, retry_at, leave_at;
+static double idle_at, cap_at, retry_at, leave_at, abandoned_at;
 
 static void take_lock(const char *state_dir) {
   char path[PATH_MAX + 16], text[32];
@@ -93,7 +98,7 @@ static bool read_signals(int fd) {
 /* The earliest of the deadlines that hold now; 0 means that a deadline is not set. */
 static int poll_timeout(double now) {
   double until = now + 3600e3;
-  const double deadlines[] = {idle_at, cap_at, retry_at, leave_at, timer_next() == NULL ? 0 : timer_next()->deadline};
+  const double deadlines[] = {idle_at, cap_at, retry_at, leave_at, abandoned_at, timer_next() == NULL ? 0 : timer_next()->deadline};
   for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++) {
     if (deadlines[i] > 0 && deadlines[i] < until) until = deadlines[i];
   }
@@ -112,9 +117,9 @@ static bool passed(double *deadline, bool wanted, double now, double wait) {
 
 static void loop(int signals) {
   for (;;) {
-    struct pollfd fds[3] = {{.fd = signals, .events = POLLIN}};
-    worker_poll(fds + 1);
-    if (poll(fds, 3, poll_timeout(mono_ms())) < 0) continue;
+    struct pollfd fds[4] = {{.fd = signals, .events = POLLIN}, {.fd = lease_fd(), .events = POLLIN}};
+    worker_poll(fds + 2);
+    if (poll(fds, 4, poll_timeout(mono_ms())) < 0) continue;
 
     if (fds[0].revents != 0) {
       if (read_signals(signals)) {
@@ -123,10 +128,14 @@ static void loop(int signals) {
       }
       lifecycle_reap();
     }
-    worker_handle(fds + 1);
+    /* Before any request: we may have stood still, and what waits in the socket may be younger than the end of the lease. */
+    if (lease_check()) members_sweep();
+    worker_handle(fds + 2);
     lifecycle_timers();
     double now = mono_ms();
     if (passed(&cap_at, !list_empty(&capped_jobs), now, CAP_MS)) lifecycle_cap_outputs();
+    if (passed(&abandoned_at, lease_suspended() && live_count > 0 && !worker_connected(), now, ABANDONED_MS))
+      lifecycle_abandon();
     members_sweep();
     if (retry_at == 0 || passed(&retry_at, true, now, RETRY_MS)) journal_flush();
     worker_write();
@@ -155,6 +164,7 @@ int main(int argc, char **argv) {
   spawn_init();
   processes_init();
   jobs_init();
+  lease_init();
   take_lock(state_dir);
   int signals = take_signals();
   prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -123,22 +123,41 @@ static bool wanted(const struct process *p, int number) {
   return number != SIGSTOP || (p->state != 'T' && p->state != 't');
 }
 
+/* The whole process group of one that was just stopped, which keeps the group's number from being given anew. A group lies
+   within one session, and so belongs to one job. */
+static void stop_group(const struct process *p, pid_t *last) {
+  pid_t group = getpgid(p->pid);
+  if (group <= 1 || group == *last || group == getpgrp()) return;
+  *last = group;
+  kill(-group, SIGSTOP);
+}
+
 /* Signals what was not signalled in the round before; returns whether there was any. */
 static bool round_of_signals(struct process_list *list, const struct process_list *before) {
   bool any = false;
+  pid_t last_group = 0;
   for (size_t i = 0; i < list->count; i++) {
     struct process *p = &list->items[i];
-    const struct job *j = p->owner;
+    struct job *j = p->owner;
     if (j == NULL || j->sweep_signal == 0 || !wanted(p, j->sweep_signal)) continue;
     const struct process *old = processes_find(before, p->pid);
     p->signalled = true;
     if (old != NULL && old->signalled && old->start_tick == p->start_tick) continue;
     any = true;
-    process_signal(p, j->sweep_signal);
+    /* In any other state it waits in the kernel and stops when it leaves it. */
+    if (j->sweep_signal == SIGSTOP && (p->state == 'R' || p->state == 'S')) j->restless = true;
+    bool sent = process_signal(p, j->sweep_signal);
+    if (sent && j->sweep_signal == SIGSTOP) stop_group(p, &last_group);
     /* A stopped process hears SIGTERM only when it continues. */
     if (j->sweep_signal == SIGTERM) process_signal(p, SIGCONT);
   }
   return any;
+}
+
+/* A signal to a process group is one step for the kernel: no fork of a member escapes it. While the main process is not
+   reaped, the group's number belongs to nobody else. */
+static void signal_main_group(const struct job *j) {
+  if (j->pid > 0 && !j->main_done) kill(-j->pid, j->sweep_signal);
 }
 
 void members_sweep(void) {
@@ -148,17 +167,21 @@ void members_sweep(void) {
   lists[1].count = 0;
   bool repeat = false;
   struct job *j;
-  /* What forks while we read may be missed: a stop or a kill is repeated until a look finds nobody new. */
+  for_each_job(j, &sweep_jobs, in_sweep) {
+    if (j->sweep_signal != SIGKILL && j->sweep_signal != SIGSTOP) continue;
+    repeat = true;
+    signal_main_group(j);
+  }
+  /* What forks while we read may be missed: a stop or a kill is repeated until a second look finds nobody new. */
   for (int round = 0; round < 5; round++) {
     struct process_list *list = &lists[round % 2];
     processes_scan(list);
     members_attribute(list, UINT64_MAX);
-    if (!round_of_signals(list, &lists[(round + 1) % 2])) break;
+    bool any = round_of_signals(list, &lists[(round + 1) % 2]);
+    if (!repeat || (!any && round > 0)) break;
     for_each_job(j, &sweep_jobs, in_sweep) {
-      if (j->sweep_signal == SIGKILL || j->sweep_signal == SIGSTOP) repeat = true;
-      else j->sweep_signal = 0;
+      if (j->sweep_signal != SIGKILL && j->sweep_signal != SIGSTOP) j->sweep_signal = 0;
     }
-    if (!repeat) break;
   }
   for_each_job(j, &sweep_jobs, in_sweep) {
     j->sweep_signal = 0;

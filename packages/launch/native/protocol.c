@@ -1,21 +1,25 @@
 #include "protocol.h"
-#include <string.h>
+#include "clock.h"
 #include "environment.h"
 #include "event.h"
 #include "job.h"
 #include "journal.h"
+#include "lease.h"
 #include "lifecycle.h"
 #include "output.h"
 #include "start.h"
+#include <string.h>
 #include <unistd.h>
 
-enum request { ENVIRONMENT = 1, FORGET, START, END, PAUSE, RESUME, ACKNOWLEDGE, QUIT };
-enum answer { HELLO = 64, STARTED, REFUSED, ENDED, BUSY, REPLACED };
+enum request { ENVIRONMENT = 1, FORGET, START, END, PAUSE, RESUME, ACKNOWLEDGE, QUIT, LEASE };
+enum answer { HELLO = 64, STARTED, REFUSED, ENDED, BUSY, REPLACED, ALIVE };
 
 /* A slow reader must not make us hold all output in memory: it grows the maxrss we pass on to every child. */
 #define OUTPUT_MAX (256 * 1024)
 
 bool quit_requested;
+/* What the worker was last told. */
+static bool told_suspended;
 
 static void acknowledge(struct reader *frame) {
   bool remove_output = get_u8(frame) != 0;
@@ -48,6 +52,25 @@ static void quit(struct reader *frame, struct buffer *out) {
   frame_end(out, place);
 }
 
+static void put_alive(struct buffer *out, bool answer) {
+  size_t place = frame_begin(out, ALIVE);
+  told_suspended = lease_suspended();
+  put_f64(out, boot_ms());
+  put_u8(out, told_suspended);
+  put_u8(out, answer);
+  frame_end(out, place);
+}
+
+static void lease(struct reader *frame, struct buffer *out) {
+  double until = get_f64(frame);
+  unsigned policy = get_u8(frame);
+  /* Also where it is not a number; the bound is far beyond any machine's life. */
+  if (!(until < 1e15) || policy >= LEASE_POLICIES) frame->bad = true;
+  if (frame->bad) return;
+  lease_set(until, (enum lease_policy)policy);
+  put_alive(out, true);
+}
+
 static void end(struct job *j, struct reader *frame) {
   unsigned reason = get_u8(frame);
   double grace = get_f64(frame);
@@ -64,7 +87,8 @@ bool protocol_request(struct reader *frame, struct buffer *out) {
   }
   /* Anything else may concern a job that is only gathered so far. */
   if (type != ACKNOWLEDGE) start_all();
-  const char *name = type == ACKNOWLEDGE || type == QUIT ? "" : get_text(frame, &length);
+  bool named = type != ACKNOWLEDGE && type != QUIT && type != LEASE;
+  const char *name = named ? get_text(frame, &length) : "";
   struct job *j = type == END || type == PAUSE || type == RESUME ? job_by_key(name) : NULL;
   switch (type) {
     case ENVIRONMENT: environment_define(name, frame); break;
@@ -78,6 +102,7 @@ bool protocol_request(struct reader *frame, struct buffer *out) {
       break;
     case ACKNOWLEDGE: acknowledge(frame); break;
     case QUIT: quit(frame, out); break;
+    case LEASE: lease(frame, out); break;
     default: return false;
   }
   return !frame->bad;
@@ -107,6 +132,9 @@ void protocol_hello(struct buffer *out) {
     list_append(&unsent_jobs, &j->in_unsent);
   }
   memcpy(out->data + out->start + counted, &done, sizeof done);
+  told_suspended = lease_suspended();
+  put_f64(out, boot_ms());
+  put_u8(out, told_suspended);
   frame_end(out, place);
 }
 
@@ -140,7 +168,8 @@ static void put_events(struct buffer *out, struct job *j) {
 }
 
 bool protocol_events(struct buffer *out) {
-  bool any = false;
+  bool any = told_suspended != lease_suspended();
+  if (any) put_alive(out, false);
   while (!list_empty(&unsent_jobs) && buffer_length(out) < OUTPUT_MAX) {
     struct job *j = owner_of(unsent_jobs.next, struct job, in_unsent);
     list_remove(&j->in_unsent);

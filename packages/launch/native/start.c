@@ -4,6 +4,7 @@
 #include "environment.h"
 #include "job.h"
 #include "journal.h"
+#include "lease.h"
 #include "processes.h"
 #include "spawn.h"
 #include "timers.h"
@@ -125,6 +126,11 @@ static pid_t start(struct request *q) {
   struct job *j = q->job;
   char token_entry[sizeof "OMX_TOKEN=" + TOKEN_LENGTH] = "OMX_TOKEN=";
   struct program program = {.cwd = q->cwd, .stdin_path = q->stdin_path, .mask = q->mask};
+  j->stage = STAGE_LEASE;
+  j->error = ECANCELED;
+  /* By the clock, for each start: a long group of them, or we, may have been stopped half-way. */
+  lease_check();
+  if (lease_suspended()) return -1;
   j->stage = STAGE_EXEC;
   j->error = EINVAL;
   program.argv = get_texts(&q->rest, &argv);

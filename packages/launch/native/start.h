@@ -9,6 +9,7 @@
 
 /* Notes the request; the frame must stay where it is until `start_all`. */
 void start_gather(struct reader *request);
+/* While the lease is out and lets nothing run they are refused instead. */
 void start_all(void);
 /* From now on every request is refused with ECANCELED: the shepherd is about to end. */
 void start_close(void);

@@ -1,6 +1,6 @@
 /*
  * One timer a job, in a heap. What it means follows from the job's state:
- * RUNNING the time limit, or when paused the next round of SIGSTOP, TERMINATING the end of the grace, KILLING the next round.
+ * RUNNING the time limit, or when stopped the next round of SIGSTOP, TERMINATING the end of the grace, KILLING the next round.
  */
 #ifndef OMX_TIMERS_H
 #define OMX_TIMERS_H

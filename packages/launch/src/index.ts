@@ -2,8 +2,13 @@
 export type { Launcher, LaunchPlan, LaunchRequest, Placement, Whereabouts } from './launcher.ts';
 export { chooseLauncher, detectLaunchers, type LauncherFacts } from './detect.ts';
 export { readCpuFacts } from './host/cpu.ts';
-export { readHostname, readLoadAverage, readOpenFileLimit } from './host/machine.ts';
+export { type Load, LoadMeter, type LoadMeterOptions } from './host/load-meter.ts';
+export { readBootTimeMs, readHostname, readLoadAverage, readOpenFileLimit, readPlace } from './host/machine.ts';
 export { readMemoryFacts } from './host/memory.ts';
-export { readProcessTable, treeRss } from './host/process-tree.ts';
+export { type ProcessTable, readProcessTable, treeRss } from './host/process-tree.ts';
+export type { ProcessStat } from './host/process.ts';
+export { measureSpeed } from './host/speed.ts';
 export { mosrunFailure } from './mosrun/classify.ts';
+export { ownAddressProblem, ownNode } from './mosrun/map.ts';
+export { findMap, type MapFile, ownAddresses, readMap, type OwnAddresses } from './mosrun/map-file.ts';
 export * from './shepherd/index.ts';

@@ -1,4 +1,4 @@
-import { readLines, readText } from './read.ts';
+import { readLines, readLinkText, readText } from './read.ts';
 import { machineRoots, type Roots } from './roots.ts';
 
 export interface LoadAverage {
@@ -33,4 +33,15 @@ export function readOpenFileLimit(roots: Roots = machineRoots): { soft: number; 
   if (match === null) return undefined;
   const [soft, hard] = match.slice(1).map((word) => (word === 'unlimited' ? Infinity : Number(word)));
   return soft === undefined || hard === undefined ? undefined : { soft, hard };
+}
+
+/** Milliseconds since the boot, suspended time included, in steps of 10: CLOCK_BOOTTIME. Source: proc(5) `/proc/uptime`. */
+export function readBootTimeMs(roots: Roots = machineRoots): number {
+  return Math.round(Number(readLines(`${roots.proc}/uptime`)[0]?.split(' ')[0] ?? 0) * 1000);
+}
+
+/** One boot of one kernel as seen from one pid and network namespace: who shares it can see and end each other's processes. */
+export function readPlace(roots: Roots = machineRoots): string {
+  const namespaces = ['pid', 'net'].map((kind) => readLinkText(`${roots.proc}/self/ns/${kind}`) ?? kind);
+  return [readBootId(roots) ?? 'unknown', ...namespaces].join('/');
 }

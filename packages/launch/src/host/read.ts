@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 
 /**
  * Files of /proc and /sys, read synchronously: the kernel answers from memory, and a thread-pool round trip would cost
@@ -8,6 +8,15 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 export function readText(path: string): string | undefined {
   try {
     return readFileSync(path, 'latin1');
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a symbolic link says, such as `net:[4026531840]` of a namespace. */
+export function readLinkText(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
   } catch {
     return undefined;
   }

@@ -2,12 +2,22 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExitCode, OmxError } from '@omx/core';
-import type { Bytes } from '@omx/core';
+import type { Bytes, OnLost } from '@omx/core';
+import { readBootTimeMs } from '../host/machine.ts';
 import { connectShepherd } from './connect.ts';
 import type { Connection, ShepherdOptions } from './connect.ts';
-import { readEnded, readRefused, readStarted } from './events.ts';
+import { readAlive, readEnded, readRefused, readStarted } from './events.ts';
+import type { ShepherdState } from './events.ts';
 import type { EndReason, RunningEntry, ShepherdEvent, StartRequest } from './messages.ts';
-import { writeAcknowledge, writeEnd, writeEnvironment, writeName, writeQuit, writeStart } from './requests.ts';
+import {
+  writeAcknowledge,
+  writeEnd,
+  writeEnvironment,
+  writeLease,
+  writeName,
+  writeQuit,
+  writeStart,
+} from './requests.ts';
 import { Answer, FrameWriter, Request } from './wire.ts';
 import type { FrameReader } from './wire.ts';
 
@@ -27,6 +37,11 @@ export class Shepherd {
   readonly #frames: FrameReader;
   readonly #out = new FrameWriter();
   readonly #environments = new Set<string>();
+  /** When the leases that are not answered yet were sent, by `performance.now`. */
+  readonly #unanswered: number[] = [];
+  #suspended = false;
+  /** How far the shepherd's CLOCK_BOOTTIME is ahead of what /proc/uptime says here: a container's may start with it. */
+  #aheadMs = Number.NEGATIVE_INFINITY;
   #flushing = false;
   #onEvent: EventListener | undefined;
   #onClose: CloseListener | undefined;
@@ -45,6 +60,7 @@ export class Shepherd {
     this.pid = hello.pid;
     this.#socket = socket;
     this.#frames = frames;
+    this.#note(hello);
     socket.on('data', (chunk: Buffer) => {
       frames.push(chunk);
       this.#receive();
@@ -106,6 +122,36 @@ export class Shepherd {
     this.#flushSoon();
   }
 
+  /**
+   * Tells how long the node may run its jobs for sure. When that is over the shepherd acts by itself, with or without a
+   * worker: `pause` stops every job, `stop` kills every job with the reason `lease`, `finish` does nothing. Meanwhile,
+   * but for `finish`, starts are refused at the stage `lease`. With a new lease suspended jobs go on. Before the first
+   * one, no lease runs out.
+   *
+   * A job may be ended while it is suspended; with a grace it runs on for that long.
+   * @param until CLOCK_BOOTTIME as `readBootTimeMs` gives it; what is past runs out at once
+   */
+  lease(until: number, policy: OnLost): void {
+    if (this.#state !== 'open') return;
+    this.#unanswered.push(performance.now());
+    writeLease(this.#out, until + this.#aheadMs, policy);
+    this.#flushSoon();
+  }
+
+  /**
+   * For how many milliseconds a `lease` has waited for its answer; 0 where none waits. After a stall of this process
+   * itself the answer may lie unread in the socket: judge only after a turn of the event loop (`setImmediate`).
+   */
+  get silentMs(): number {
+    const [since] = this.#unanswered;
+    return since === undefined ? 0 : performance.now() - since;
+  }
+
+  /** Whether the lease has run out and, as it asked, nothing runs or starts. As the shepherd last said; it says so at once. */
+  get suspended(): boolean {
+    return this.#suspended;
+  }
+
   /** The shepherd forgets these ended or refused jobs. */
   acknowledge(keys: readonly string[], options: { readonly removeOutput: boolean }): void {
     if (keys.length === 0) return;
@@ -157,6 +203,7 @@ export class Shepherd {
       if (type === Answer.started) events.push(readStarted(this.#frames));
       else if (type === Answer.ended) events.push(readEnded(this.#frames));
       else if (type === Answer.refused) events.push(readRefused(this.#frames));
+      else if (type === Answer.alive) this.#alive();
       else if (type === Answer.busy) this.#busy(this.#frames.u32());
       else if (type === Answer.replaced) this.#closeError = replaced(this.pid);
     }
@@ -168,6 +215,18 @@ export class Shepherd {
     this.#held = [];
     if (this.#onEvent === undefined) this.#held = all;
     else if (all.length > 0) this.#onEvent(all);
+  }
+
+  #alive(): void {
+    const state = readAlive(this.#frames);
+    if (state.answer) this.#unanswered.shift();
+    this.#note(state);
+  }
+
+  #note({ now, suspended }: ShepherdState): void {
+    this.#suspended = suspended;
+    // What was long on its way says too little; what came quickly is right to the 10 ms of /proc/uptime.
+    this.#aheadMs = Math.max(this.#aheadMs, now - readBootTimeMs());
   }
 
   #busy(jobs: number): void {
@@ -183,6 +242,7 @@ export class Shepherd {
   #closed(): void {
     const expected = this.#state === 'leaving' || this.#quit !== undefined;
     this.#state = 'closed';
+    this.#unanswered.length = 0;
     this.#quit?.resolve();
     if (!expected) this.#closeError ??= lost(this.pid);
     this.#onClose?.(this.#closeError);

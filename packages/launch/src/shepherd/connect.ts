@@ -116,7 +116,7 @@ function checked(connection: Connection, stateDir: string): Connection {
   connection.socket.destroy();
   throw new OmxError(`the shepherd ${pid} of ${stateDir} speaks version ${version}, this omx ${protocolVersion}`, {
     code: 'SHEPHERD_VERSION',
-    hint: 'let its jobs end, or stop it with the omx that started it',
+    hint: `start the worker of the omx it belongs to again until its jobs have ended; or give them up: kill ${pid}`,
     exitCode: ExitCode.unreachable,
   });
 }

@@ -1,9 +1,10 @@
 import { constants } from 'node:os';
 import { endReasons } from './messages.ts';
 import type { EndedEvent, RefusedEvent, RunningEntry, StartedEvent } from './messages.ts';
+import { protocolVersion } from './wire.ts';
 import type { FrameReader } from './wire.ts';
 
-const stages = ['cwd', 'stdin', 'output', 'fork', 'exec'] as const;
+const stages = ['cwd', 'stdin', 'output', 'fork', 'exec', 'lease'] as const;
 
 const EndFlag = { signalled: 1, oom: 2, truncated: 4, lost: 8 } as const;
 
@@ -15,7 +16,15 @@ for (const [name, number] of Object.entries(constants.errno)) {
 // Linux numbers that Node has no name for; the shepherd answers the first when it does not know the environment.
 errnoNames.set(126, 'ENOKEY');
 
-export interface Hello {
+/** What the shepherd says of itself. */
+export interface ShepherdState {
+  /** Its clock, CLOCK_BOOTTIME in milliseconds. */
+  readonly now: number;
+  /** The lease is out, and the jobs were stopped or ended for it. */
+  readonly suspended: boolean;
+}
+
+export interface Hello extends ShepherdState {
   readonly version: number;
   readonly pid: number;
   readonly running: RunningEntry[];
@@ -26,6 +35,8 @@ export interface Hello {
 export function readHello(frame: FrameReader): Hello {
   const version = frame.u32();
   const pid = frame.u32();
+  // Only these two fields stand where they are in every version.
+  if (version !== protocolVersion) return { version, pid, running: [], unreported: [], now: 0, suspended: false };
   const running = Array.from({ length: frame.u32() }, () => ({
     key: frame.text(),
     pid: frame.u32(),
@@ -33,7 +44,16 @@ export function readHello(frame: FrameReader): Hello {
     paused: frame.u8() !== 0,
   }));
   const unreported = Array.from({ length: frame.u32() }, () => frame.text());
-  return { version, pid, running, unreported };
+  return { version, pid, running, unreported, ...readState(frame) };
+}
+
+/** With `answer` it answers a LEASE; without, the jobs were suspended because the lease ran out. */
+export function readAlive(frame: FrameReader): ShepherdState & { readonly answer: boolean } {
+  return { ...readState(frame), answer: frame.u8() !== 0 };
+}
+
+function readState(frame: FrameReader): ShepherdState {
+  return { now: frame.f64(), suspended: frame.u8() !== 0 };
 }
 
 export function readStarted(frame: FrameReader): StartedEvent {

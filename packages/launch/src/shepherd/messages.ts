@@ -24,8 +24,8 @@ export interface StartRequest {
   readonly maxOutputBytes: number;
 }
 
-/** Why omx ended a job; the first reason wins. */
-export const endReasons = ['none', 'timeout', 'cancel', 'oom', 'requeue', 'fenced'] as const;
+/** Why omx ended a job; the first reason wins. `lease`: the shepherd itself did, because the node's lease had run out. */
+export const endReasons = ['none', 'timeout', 'cancel', 'oom', 'requeue', 'fenced', 'lease'] as const;
 export type EndReason = (typeof endReasons)[number];
 
 export type ShepherdEvent = StartedEvent | RefusedEvent | EndedEvent;
@@ -38,11 +38,11 @@ export interface StartedEvent {
   readonly startedAt: number;
 }
 
-/** The program could not be started; nothing ran. */
+/** The program could not be started, or must not be for now (stage `lease`, see `Shepherd.lease`); nothing ran. */
 export interface RefusedEvent {
   readonly type: 'refused';
   readonly key: string;
-  readonly stage: 'cwd' | 'stdin' | 'output' | 'fork' | 'exec';
+  readonly stage: 'cwd' | 'stdin' | 'output' | 'fork' | 'exec' | 'lease';
   /** The symbolic errno, such as `ENOENT`. */
   readonly errno: string;
   readonly at: number;
@@ -79,5 +79,6 @@ export interface RunningEntry {
   readonly key: string;
   readonly pid: number;
   readonly startedAt: number;
+  /** By its user; a job that is only suspended for the lease is not. */
   readonly paused: boolean;
 }

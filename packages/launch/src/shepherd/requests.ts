@@ -1,8 +1,11 @@
-import type { Bytes } from '@omx/core';
+import type { Bytes, OnLost } from '@omx/core';
 import { endReasons } from './messages.ts';
 import type { EndReason, StartRequest } from './messages.ts';
 import { Request } from './wire.ts';
 import type { FrameWriter } from './wire.ts';
+
+/** The order of `lease_policy` in native/lease.h. */
+const leasePolicies: readonly OnLost[] = ['finish', 'pause', 'stop'];
 
 export function writeEnvironment(to: FrameWriter, digest: string, entries: readonly Bytes[]): void {
   to.begin(Request.environment);
@@ -33,6 +36,13 @@ export function writeEnd(to: FrameWriter, key: string, reason: EndReason, graceM
   to.text(key);
   to.u8(endReasons.indexOf(reason));
   to.f64(graceMs);
+  to.end();
+}
+
+export function writeLease(to: FrameWriter, until: number, policy: OnLost): void {
+  to.begin(Request.lease);
+  to.f64(until);
+  to.u8(leasePolicies.indexOf(policy));
   to.end();
 }
 

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bytesOf } from '@omx/core';
+import type { OnLost } from '@omx/core';
 import { afterEach } from 'vitest';
+import { readBootTimeMs } from '../../src/host/machine.ts';
 import { Shepherd } from '../../src/shepherd/index.ts';
 import type { EndedEvent, RefusedEvent, ShepherdEvent, StartRequest } from '../../src/shepherd/index.ts';
 
@@ -31,10 +33,10 @@ export class Node {
     return node;
   }
 
-  async connect(): Promise<void> {
+  async connect(options: { readonly binary?: string } = {}): Promise<void> {
     this.events = [];
     this.closed = undefined;
-    const shepherd = await Shepherd.open({ stateDir: this.stateDir });
+    const shepherd = await Shepherd.open({ stateDir: this.stateDir, ...options });
     this.shepherd = shepherd;
     shepherd.onEvent((events) => this.events.push(...events));
     shepherd.onClose((error) => {
@@ -73,6 +75,17 @@ export class Node {
     this.start(key, ['/bin/sh', '-c', script], more);
   }
 
+  /** A lease that ends so many milliseconds from now. */
+  lease(ms: number, policy: OnLost): void {
+    this.shepherd.lease(readBootTimeMs() + ms, policy);
+  }
+
+  /** Waits until the shepherd has carried out everything asked of it before, signals included. */
+  leased(ms: number, policy: OnLost): Promise<boolean> {
+    this.lease(ms, policy);
+    return until('the lease is answered', () => this.shepherd.silentMs === 0);
+  }
+
   path(name: string): string {
     return join(this.dir, name);
   }
@@ -106,19 +119,22 @@ export class Node {
 
   /** Waits until no process lives that was started with this node's environment. */
   nothingLeft(): Promise<boolean> {
-    return until('no process left', () => this.#processes().length === 0);
+    return until('no process left', () => this.processes().length === 0);
   }
 
-  #processes(): string[] {
-    return readdirSync('/proc').filter((name) => {
-      try {
-        return (
-          /^\d+$/.test(name) && readFileSync(`/proc/${name}/environ`, 'latin1').includes(`TEST_NODE=${this.dir}\0`)
-        );
-      } catch {
-        return false;
-      }
-    });
+  /** The pids of those that live. */
+  processes(): number[] {
+    return readdirSync('/proc')
+      .filter((name) => {
+        try {
+          return (
+            /^\d+$/.test(name) && readFileSync(`/proc/${name}/environ`, 'latin1').includes(`TEST_NODE=${this.dir}\0`)
+          );
+        } catch {
+          return false;
+        }
+      })
+      .map(Number);
   }
 }
 

@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync, readFileSync, readdirSync, truncateSync, statSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { bytesOf, isOmxError } from '@omx/core';
 import { describe, expect, test } from 'vitest';
@@ -213,6 +214,20 @@ test('alone and without work for ten seconds, it ends', { timeout: 20_000 }, asy
   expect(Date.now() - left).toBeGreaterThan(9_000);
   await node.connect();
   expect(await node.ended('job')).toMatchObject({ exitCode: 8 });
+});
+
+test('a shepherd of another version is told from a broken one', async () => {
+  const node = await Node.open();
+  // Its hello says version 2, process 7, and nothing that this version would look for.
+  const hello = Buffer.from([17, 0, 0, 0, 64, 2, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  const server = createServer((socket) => void socket.end(hello)).listen(node.path('old.sock'));
+  await once(server, 'listening');
+  const opening = Shepherd.open({ stateDir: node.path('old'), socketPath: node.path('old.sock') });
+  await expect(opening).rejects.toMatchObject({
+    code: 'SHEPHERD_VERSION',
+    message: expect.stringMatching(/version 2/),
+  });
+  server.close();
 });
 
 test('errors say what to do', async () => {
