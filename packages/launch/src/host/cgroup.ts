@@ -4,6 +4,8 @@ import type { Roots } from './roots.ts';
 
 export interface ControlGroup {
   readonly version: 1 | 2;
+  /** The group's path below the mount, as the kernel names it. */
+  readonly path: string;
   /** The group's folder and those above it, innermost first. A limit anywhere on the way up holds. */
   readonly folders: readonly string[];
 }
@@ -13,7 +15,7 @@ export interface ControlGroup {
  * In a container without its own cgroup namespace the path names folders that are not mounted inside; those read as
  * nothing, and the mount's top folder, which is the container's own group there, still counts.
  */
-export function controlGroup(roots: Roots, controller: 'cpu' | 'memory'): ControlGroup | undefined {
+export function controlGroup(roots: Roots, controller: 'cpu' | 'cpuacct' | 'memory'): ControlGroup | undefined {
   const lines = readLines(`${roots.proc}/self/cgroup`).map((line) => /^\d+:([^:]*):(\/.*)$/.exec(line));
   const mount = `${roots.sys}/fs/cgroup`;
   for (const line of lines) {
@@ -21,11 +23,13 @@ export function controlGroup(roots: Roots, controller: 'cpu' | 'memory'): Contro
     if (!names.split(',').includes(controller)) continue;
     // v1 folders are named after one controller or after all that are mounted together, in the kernel's order.
     const top = readText(`${mount}/${controller}/cgroup.procs`) === undefined ? names : controller;
-    return { version: 1, folders: upwards(`${mount}/${top}`, line?.[2] ?? '/') };
+    const path = line?.[2] ?? '/';
+    return { version: 1, path, folders: upwards(`${mount}/${top}`, path) };
   }
   const unified = lines.find((line) => line?.[1] === '');
   if (unified === undefined) return undefined;
-  return { version: 2, folders: upwards(mount, unified?.[2] ?? '/') };
+  const path = unified?.[2] ?? '/';
+  return { version: 2, path, folders: upwards(mount, path) };
 }
 
 function upwards(top: string, path: string): readonly string[] {

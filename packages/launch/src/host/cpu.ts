@@ -20,24 +20,33 @@ export interface CpuFacts {
  */
 export function readCpuFacts(roots: Roots = machineRoots, affinity: number = availableParallelism()): CpuFacts {
   const online = readLines(`${roots.proc}/cpuinfo`).filter((line) => /^processor\s*:/.test(line)).length;
-  const quota = readQuota(roots);
+  const quota = readCpuLimit(roots)?.cpus;
   const usable = Math.max(1, Math.floor(Math.min(affinity, quota ?? affinity)));
   return { online: online === 0 ? affinity : online, affinity, usable, ...(quota === undefined ? {} : { quota }) };
 }
 
+export interface CpuLimit {
+  readonly version: 1 | 2;
+  /** Processors' worth of time; may be a fraction. */
+  readonly cpus: number;
+  /** The control group that sets it, of those around this process that set one: the one that grants least. */
+  readonly folder: string;
+}
+
 /** `cpu.max` of v2 is `$MAX $PERIOD` with `max` for none; v1 has two files and -1 for none. */
-function readQuota(roots: Roots): number | undefined {
+export function readCpuLimit(roots: Roots): CpuLimit | undefined {
   const group = controlGroup(roots, 'cpu');
-  let least: number | undefined;
+  let least: CpuLimit | undefined;
   for (const folder of group?.folders ?? []) {
+    const version = group?.version ?? 2;
     const [max, period] =
-      group?.version === 2
+      version === 2
         ? (readText(`${folder}/cpu.max`) ?? '').trim().split(' ')
         : [readText(`${folder}/cpu.cfs_quota_us`), readText(`${folder}/cpu.cfs_period_us`)];
     const micros = integerOf(max);
     const per = integerOf(period);
     if (micros === undefined || per === undefined || micros <= 0 || per <= 0) continue;
-    least = Math.min(least ?? Infinity, micros / per);
+    if (micros / per < (least?.cpus ?? Infinity)) least = { version, cpus: micros / per, folder };
   }
   return least;
 }

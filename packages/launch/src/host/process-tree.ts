@@ -52,13 +52,14 @@ export function descendants(pid: number, roots: Roots = machineRoots): readonly 
     const table = readProcessTable(roots);
     return table.byPid.has(pid) ? processTree(pid, table).map((stat) => stat.pid) : [pid];
   }
-  const found = [pid];
-  for (let at = 0; at < found.length; at += 1) {
-    const tasks = `${roots.proc}/${found[at]}/task`;
+  // A set is walked in the order of insertion, what is added meanwhile included.
+  const found = new Set([pid]);
+  for (const each of found) {
+    const tasks = `${roots.proc}/${each}/task`;
     for (const task of numericEntries(tasks)) {
       const children = (readText(`${tasks}/${task}/children`) ?? '').split(' ').filter((word) => word !== '');
-      for (const child of children.map(Number)) if (!found.includes(child)) found.push(child);
+      for (const child of children) found.add(Number(child));
     }
   }
-  return found;
+  return [...found];
 }

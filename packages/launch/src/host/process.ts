@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { readText } from './read.ts';
 import { machineRoots, type Roots } from './roots.ts';
 
+/** The clock ticks of /proc on every Linux architecture in use: sysconf(3), `_SC_CLK_TCK`. */
+export const ticksASecond = 100;
+
 export interface ProcessStat {
   readonly pid: number;
   readonly comm: string;
@@ -10,13 +13,21 @@ export interface ProcessStat {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
-  /** CPU time in clock ticks (1/100 s on every Linux architecture in use). */
+  /** CPU time, ticks. */
   readonly userTicks: number;
   readonly sysTicks: number;
+  /** CPU time of children that have ended and were waited for, ticks. */
+  readonly childTicks: number;
+  readonly threads: number;
+  /** A thread of the kernel itself, such as `kworker`. */
+  readonly isKernel: boolean;
   /** Ticks from boot to start: together with the pid it names the process for good, as pids come round again. */
   readonly startTicks: number;
   readonly rssPages: number;
 }
+
+/** PF_KTHREAD of the kernel's `include/linux/sched.h`. */
+const kernelFlag = 0x00200000;
 
 export function readProcessStat(pid: number | 'self', roots: Roots = machineRoots): ProcessStat | undefined {
   return parseProcessStat(readText(`${roots.proc}/${pid}/stat`) ?? '');
@@ -45,6 +56,9 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
     session: field(6),
     userTicks: field(14),
     sysTicks: field(15),
+    childTicks: field(16) + field(17),
+    threads: field(20),
+    isKernel: (field(9) & kernelFlag) !== 0,
     startTicks: field(22),
     rssPages: field(24),
   };

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /** A run of nodes with consecutive numbers and consecutive addresses. */
 export interface MapEntry {
   /** Where it stands: `file:line`. */
@@ -121,24 +123,39 @@ function addressOf(host: string): readonly number[] | undefined {
 }
 
 /** Every address the entry stands for; a host name stands for itself. */
-export function addressesOf({ host, count }: MapEntry): readonly string[] {
+export function addressesOf({ host, count }: Pick<MapEntry, 'host' | 'count'>): readonly string[] {
   const octets = addressOf(host);
   if (octets === undefined || count <= 1) return [host];
   const [a, b, c, d = 0] = octets;
   return Array.from({ length: Math.min(count, 256 - d) }, (_, index) => `${a}.${b}.${c}.${d + index}`);
 }
 
+/** A node of the map that this machine is: its number, and the host name the map has for it, if any. */
+export function ownNode(
+  map: ClusterMap,
+  own: readonly string[],
+): { readonly id: number; readonly host?: string } | undefined {
+  for (const { firstId, host, count } of map.entries) {
+    const at = addressesOf({ host, count }).findIndex((address) => own.includes(address));
+    if (at !== -1) return { id: firstId + at, ...(addressOf(host) === undefined ? { host } : {}) };
+  }
+  return undefined;
+}
+
 /**
- * What is wrong with this machine's own place in the map; undefined: nothing. A node finds its address through its
- * host name, which many distributions bind to 127.0.0.1: then it never finds itself.
+ * What is wrong with this machine's own place in the map; undefined: nothing. A node of openMosix finds its address
+ * through its host name, which many distributions bind to 127.0.0.1: then it never finds itself.
  * @param own - the addresses and names of this machine as its host name resolves to them
  */
 export function ownAddressProblem(map: ClusterMap, own: readonly string[]): string | undefined {
-  if (own.length === 0) return "this machine's host name has no address";
-  const listed = new Set(map.entries.flatMap((entry) => addressesOf(entry)));
-  if (own.some((address) => listed.has(address))) return undefined;
-  const isLoopback = own.every((address) => address.startsWith('127.') || address === '::1');
-  return isLoopback
-    ? `this machine's host name stands for ${own.join(', ')}, which no map can hold: give it its real address in /etc/hosts`
-    : `none of this machine's addresses (${own.join(', ')}) is in the map`;
+  const addresses = own.filter((each) => isIP(each) !== 0);
+  if (addresses.length === 0) return "this machine's host name has no address";
+  if (addresses.every((address) => isLoopback(address)))
+    return `this machine's host name stands for ${addresses.join(', ')}, which no map can hold: give it its real address in /etc/hosts`;
+  if (ownNode(map, own) !== undefined) return undefined;
+  return `none of this machine's addresses (${addresses.join(', ')}) is in the map`;
+}
+
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
 }

@@ -21,6 +21,9 @@ test.each(['sh', 'a b', 'x) R 1 (y', ')', '', '((', 'Web Content'])('the name %j
     session: 42,
     userTicks: 70,
     sysTicks: 30,
+    childTicks: 11,
+    threads: 1,
+    isKernel: false,
     startTicks: 12345,
     rssPages: 10,
   });
