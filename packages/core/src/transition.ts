@@ -27,7 +27,12 @@ export type JobEvent =
   | { readonly type: 'lose'; readonly attempt: number; readonly at: number }
   | { readonly type: 'cancel'; readonly by: CancelledBy; readonly at: number }
   /** A person wants the ended job done again: retries and crashes start anew, attempt numbers go on. */
-  | { readonly type: 'rerun'; readonly at: number };
+  | { readonly type: 'rerun'; readonly at: number }
+  /**
+   * The newest attempt failed for a fault of its node and does not count: the job is queued again, and the retries that
+   * it and earlier attempts there have used up are given back.
+   */
+  | { readonly type: 'excuse'; readonly attempt: number; readonly retries: number; readonly at: number };
 
 /** What is known at the end of an attempt. */
 export interface AttemptEnd {
@@ -55,7 +60,7 @@ export function isIllegal(result: Job | IllegalTransition): result is IllegalTra
  * ```
  * held ⇄ queued → leased → running ⇄ paused → ended(outcome)
  *          ↑________|give-back |         |       |
- *          |________retry, requeue, lose, rerun__|
+ *          |_retry, requeue, lose, rerun, excuse_|
  * ```
  */
 export function applyEvent(job: Job, event: JobEvent): Job | IllegalTransition {
@@ -96,6 +101,8 @@ export function applyEvent(job: Job, event: JobEvent): Job | IllegalTransition {
     case 'rerun':
       if (job.status !== 'ended') return refuse(job, event);
       return { ...history(job), retries: 0, crashes: 0, wish: 'none', queuedAt: event.at, status: 'queued' };
+    case 'excuse':
+      return excuse(job, event);
   }
 }
 
@@ -121,20 +128,36 @@ function end(job: Job, event: Extract<JobEvent, { type: 'end' }>): Job | Illegal
   };
 }
 
+function excuse(job: Job, event: Extract<JobEvent, { type: 'excuse' }>): Job | IllegalTransition {
+  if (event.attempt !== job.attempt) return refuse(job, event);
+  const again = { ...history(job), retries: Math.max(0, job.retries - event.retries), queuedAt: event.at };
+  if (job.status === 'ended' && isFailure(job.outcome.kind)) return { ...again, wish: 'none', status: 'queued' };
+  // It waits for its retry already. Where no retry is on record a person has queued it again meanwhile.
+  if ((job.status === 'queued' || job.status === 'held') && event.retries > 0 && job.retries > 0)
+    return { ...again, status: job.status };
+  return refuse(job, event);
+}
+
 function lose(job: Job, event: Extract<JobEvent, { type: 'lose' }>): Job | IllegalTransition {
   if (!isHeldByNode(job) || event.attempt !== job.attempt || !('node' in job)) return refuse(job, event);
   if (job.wish === 'cancel') return cancelled(job, 'user', event.at);
-  const crashes = job.crashes + 1;
-  const kept = { ...history(job), crashes, wish: 'none' as const };
-  if (crashes < crashLimit) return { ...kept, queuedAt: event.at, status: 'queued' };
+  const over = lostAttempt(job, event.at);
+  if (over.crashes >= crashLimit) return over;
+  return { ...history(over), queuedAt: event.at, status: 'queued' };
+}
+
+/** What is left of an attempt that died with its node: for the history, as the job goes on. */
+export function lostAttempt(job: Job, at: number): Job {
   return {
-    ...kept,
+    ...history(job),
+    crashes: job.crashes + 1,
+    wish: 'none',
     status: 'ended',
     outcome: { kind: 'lost' },
-    endedAt: event.at,
+    endedAt: at,
     usage: noUsage,
     output: noOutput,
-    ...(job.node === undefined ? {} : { node: job.node }),
+    ...('node' in job && job.node !== undefined ? { node: job.node } : {}),
     ...('startedAt' in job && job.startedAt !== undefined && job.launcher !== undefined
       ? { startedAt: job.startedAt, launcher: job.launcher }
       : {}),

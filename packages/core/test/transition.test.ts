@@ -49,18 +49,19 @@ const events = {
   lose: { type: 'lose', attempt: 2, at: 4000 },
   cancel: { type: 'cancel', by: 'user', at: 4000 },
   rerun: { type: 'rerun', at: 4000 },
+  excuse: { type: 'excuse', attempt: 2, retries: 1, at: 4000 },
 } satisfies Record<JobEvent['type'], JobEvent>;
 
 /** Every state × event: the status after it, or '-' where it is refused. */
 const table: Record<keyof typeof jobs, Partial<Record<JobEvent['type'], string>>> = {
-  queued: { hold: 'held', lease: 'leased', cancel: 'ended' },
-  held: { release: 'queued', cancel: 'ended' },
+  queued: { hold: 'held', lease: 'leased', cancel: 'ended', excuse: 'queued' },
+  held: { release: 'queued', cancel: 'ended', excuse: 'held' },
   leased: { 'give-back': 'queued', start: 'running', wish: 'leased', end: 'ended', requeue: 'queued', lose: 'queued' },
   running: { pause: 'paused', wish: 'running', end: 'ended', requeue: 'queued', lose: 'queued' },
   paused: { resume: 'running', wish: 'paused', end: 'ended', requeue: 'queued', lose: 'queued' },
   frozen: { wish: 'frozen', end: 'ended', requeue: 'queued', lose: 'queued' },
   succeeded: { rerun: 'queued' },
-  failed: { rerun: 'queued', retry: 'queued' },
+  failed: { rerun: 'queued', retry: 'queued', excuse: 'queued' },
 };
 
 describe('every state × event', () => {
@@ -109,6 +110,22 @@ test.each(['give-back', 'requeue', 'lose'] as const)('a job its user cancelled d
 test('a rerun starts retries and crashes anew and goes on counting attempts', () => {
   const again = applyEvent({ ...jobs.failed, crashes: 3 }, events.rerun) as Job;
   expect(again).toMatchObject({ attempt: 2, retries: 0, crashes: 0, status: 'queued', queuedAt: 4000 });
+});
+
+describe('an attempt that is excused', () => {
+  test('leaves the job queued at once, with the retries it had before', () => {
+    expect(applyEvent(jobs.failed, { ...events.excuse, retries: 0 })).toMatchObject({ retries: 1, queuedAt: 4000 });
+    expect(applyEvent({ ...jobs.failed, retries: 3 }, { ...events.excuse, retries: 2 })).toMatchObject({ retries: 1 });
+    const waiting = { ...jobs.queued, retries: 2, queuedAt: 90_000 };
+    expect(applyEvent(waiting, events.excuse)).toEqual({ ...waiting, retries: 1, queuedAt: 4000 });
+  });
+
+  test('must be the newest, and of a queued job one that has cost a retry', () => {
+    expect(applyEvent(jobs.failed, { ...events.excuse, attempt: 1 })).toHaveProperty('illegal', true);
+    expect(applyEvent(jobs.queued, { ...events.excuse, attempt: 1 })).toHaveProperty('illegal', true);
+    expect(applyEvent(jobs.queued, { ...events.excuse, retries: 0 })).toHaveProperty('illegal', true);
+    expect(applyEvent({ ...jobs.queued, retries: 0 }, events.excuse)).toHaveProperty('illegal', true);
+  });
 });
 
 test('the end keeps the start it was told of, and needs none', () => {

@@ -26,6 +26,8 @@ import type { Redis } from 'ioredis';
 import { decodeItems, encodeItems, itemsPerBlock } from './codec/items.ts';
 import { classState, recordClasses } from './codec/record.ts';
 import { batchKeys, globalKeys } from './keys.ts';
+import { placementClass, requirementOf } from './placement.ts';
+import { queueClock } from './queue-clock.ts';
 import { Script } from './script.ts';
 import { changeUntouched, createBatch, nodeNumber, offerChunks } from './scripts/batch-scripts.ts';
 
@@ -50,7 +52,10 @@ export interface NewBatch {
 /** There are chunks to be had · a user asked something of running jobs · the batch's record has changed. */
 export type WakeReason = 'chunks' | 'wish' | 'change';
 
-/** A message of the wake channel: the reason, the batch, and for a wish the grace it comes with. */
+/**
+ * A message of the wake channel: the reason, the batch, and for a wish the grace it comes with. Two more are about a
+ * node, named in the batch's place: `node` (somebody wants something of it) and `idle` (it has room and nothing to do).
+ */
 export function parseWake(message: string): {
   readonly reason: string;
   readonly batch: BatchId;
@@ -101,8 +106,8 @@ export class BatchStore {
     await this.redis
       .pipeline()
       .sadd(globalKeys.active, id)
-      .zadd(globalKeys.pending, Date.now(), id)
-      .sadd(globalKeys.classes, placementClass(batch.spec))
+      .zadd(globalKeys.pending, queueClock.now(), id)
+      .sadd(globalKeys.classes, placementClass(requirementOf(batch.spec)))
       .exec();
     const chunks = chunkOrder(batch.order, batch.total).map((spans, at) => `${at + 1}|0|${formatSpans(spans)}`);
     const items: Buffer[] = [];
@@ -111,7 +116,6 @@ export class BatchStore {
     await scripts.create.run(this.redis, batchKeys(id).tag, [
       JSON.stringify(batch.spec),
       batch.total,
-      Date.now(),
       batch.untouched,
       batch.note ?? '',
       chunks.length,
@@ -239,7 +243,7 @@ export class BatchStore {
 
   /** Says that the batch has, or is about to have, chunks to deliver. */
   async announce(id: BatchId): Promise<void> {
-    await this.redis.pipeline().zadd(globalKeys.pending, Date.now(), id).sadd(globalKeys.active, id).exec();
+    await this.redis.pipeline().zadd(globalKeys.pending, queueClock.now(), id).sadd(globalKeys.active, id).exec();
   }
 
   /** Wakes the workers (`WakeReason` says what for). A lost message costs the seconds until their next look. */
@@ -264,7 +268,7 @@ export class BatchStore {
       batch.untouched,
       to,
       note,
-      Date.now() - batch.submittedAt,
+      Math.max(0, queueClock.now() - batch.submittedAt),
       ...chunks,
     ])) as number[];
     if (reply[0] === -1) return undefined;
@@ -291,7 +295,11 @@ export class BatchStore {
   /** Appends a line for `omx why` (bounded to the newest 200). */
   async addNote(id: BatchId, text: string): Promise<void> {
     const key = batchKeys(id).notes;
-    await this.redis.pipeline().rpush(key, `${new Date().toISOString()} ${text}`).ltrim(key, -200, -1).exec();
+    await this.redis
+      .pipeline()
+      .rpush(key, `${new Date(queueClock.now()).toISOString()} ${text}`)
+      .ltrim(key, -200, -1)
+      .exec();
   }
 
   async notes(id: BatchId): Promise<string[]> {
@@ -318,15 +326,6 @@ export function progressOf(
     ...(sums['first'] === undefined ? {} : { firstStartAt: batch.submittedAt + Number(sums['first']) }),
     ...(sums['end'] === undefined ? {} : { endedAt: batch.submittedAt + Number(sums['end']) }),
   };
-}
-
-/** Which queue a batch's chunks travel in: `any`, or the nodes and labels it asks for. */
-export function placementClass(spec: Pick<BatchSpec, 'nodes' | 'labels'>): string {
-  const nodes = [...spec.nodes].sort().map((node) => `node=${node}`);
-  const labels = Object.entries(spec.labels)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `label=${encodeURIComponent(key)}~${encodeURIComponent(value)}`);
-  return nodes.length + labels.length === 0 ? 'any' : [...nodes, ...labels].join(',');
 }
 
 /**

@@ -1,10 +1,22 @@
-import { ExitCode, OmxError } from '@omx/core';
+import { ExitCode, isOmxError, OmxError } from '@omx/core';
 import { Redis, type RedisOptions } from 'ioredis';
+
+import { globalKeys } from './keys.ts';
+import { queueClock } from './queue-clock.ts';
+import { rightsErrorOf } from './rights.ts';
+import { requireSchema } from './schema.ts';
+import { replaceWhenSilent } from './silence.ts';
 
 /** Where a queue is: a Redis URL, or the unix socket of the embedded server. */
 export type QueueAddress = { readonly url: string } | { readonly socket: string };
 
-type Settings = Omit<RedisOptions, 'replyMapping'>;
+type Settings = Omit<RedisOptions, 'replyMapping'> & {
+  /** Replace the connection when an answer is overdue for so long, milliseconds. @defaultValue 8 s */
+  readonly silentMs?: number;
+};
+
+/** TCP asks so often, milliseconds, whether the other side of an idle connection is still there. */
+const keepAliveMs = 30_000;
 
 export interface ConnectOptions {
   /**
@@ -12,6 +24,8 @@ export interface ConnectOptions {
    */
   readonly onLost?: (error: Error) => void;
   readonly onBack?: () => void;
+  /** Do not mind records of another version: for who only stops the server. */
+  readonly anyVersion?: boolean;
 }
 
 /** The address as text for messages; a password in a URL is not shown. */
@@ -27,8 +41,9 @@ export function describeAddress(address: QueueAddress): string {
 }
 
 /**
- * Connects and checks that commands are answered. A refused connection, a wrong password or an unknown host is an
- * error at once (exit code 3); a connection that is lost later is opened again, and commands wait for it.
+ * Connects and checks that commands are answered and that the queue's records are of this version; learns the server's
+ * time with the same question. A refused connection, a wrong password or an unknown host is an error at once (exit code
+ * 3); a connection that is lost later is opened again, and commands wait for it.
  */
 export async function connect(address: QueueAddress, options: ConnectOptions = {}): Promise<Redis> {
   const redis = openConnection(address, { lazyConnect: true });
@@ -38,11 +53,11 @@ export async function connect(address: QueueAddress, options: ConnectOptions = {
   });
   try {
     await redis.connect();
-    await redis.ping();
+    await greet(redis, address, options);
   } catch (error) {
     // Of a connection that is closed already, ioredis would wait two seconds for the end.
     if (redis.status !== 'end') redis.disconnect();
-    throw unreachable(address, failure ?? (error as Error));
+    throw isOmxError(error) ? error : unreachable(address, failure ?? (error as Error));
   }
   let lost = false;
   redis.on('close', () => {
@@ -57,14 +72,27 @@ export async function connect(address: QueueAddress, options: ConnectOptions = {
   return redis;
 }
 
+async function greet(redis: Redis, address: QueueAddress, options: ConnectOptions): Promise<void> {
+  const asked = Date.now();
+  const replies = (await redis.pipeline().ping().get(globalKeys.schema).time().exec()) ?? [];
+  const [ping, schema, time] = replies.map(([error, value]) => ({ error, value }));
+  // Of a server that does not know a command its version is told by who is about to write there.
+  const refused = ping?.error ?? [schema, time].find((reply) => reply?.error?.message.startsWith('NOPERM'))?.error;
+  if (refused) throw (await rightsErrorOf(redis, describeAddress(address), refused)) ?? refused;
+  if (options.anyVersion !== true) requireSchema((schema?.value ?? null) as string | null, describeAddress(address));
+  if (Array.isArray(time?.value)) queueClock.hear(time.value as number[], asked);
+}
+
 /** A connection with omx's settings: commands wait while it is away, and it is opened again without end. */
 export function openConnection(address: QueueAddress, more: Settings = {}): Redis {
   let everReady = false;
-  const settings: Settings = {
+  const { silentMs, ...others } = more;
+  const settings: Omit<RedisOptions, 'replyMapping'> = {
     maxRetriesPerRequest: null,
+    keepAlive: keepAliveMs,
     enableReadyCheck: true,
     retryStrategy: (tries: number) => (everReady ? Math.min(50 * tries, 1000) : null),
-    ...more,
+    ...others,
   };
   let redis: Redis;
   if ('socket' in address) redis = atPath(address.socket, settings);
@@ -83,10 +111,11 @@ export function openConnection(address: QueueAddress, more: Settings = {}): Redi
   redis.on('ready', () => {
     everReady = true;
   });
+  replaceWhenSilent(redis, silentMs);
   return redis;
 }
 
-function atPath(path: string, settings: Settings): Redis {
+function atPath(path: string, settings: Omit<RedisOptions, 'replyMapping'>): Redis {
   return new Redis({ ...settings, path });
 }
 
@@ -106,13 +135,6 @@ function unreachable(address: QueueAddress, cause: Error): OmxError {
       code: 'REDIS_REFUSES',
       exitCode: ExitCode.unreachable,
       hint: 'its disk or its memory is full; it goes on by itself when there is room again',
-      cause,
-    });
-  }
-  if (/NOPERM/.test(text)) {
-    return new OmxError(`cannot use the queue at ${where}: ${text}`, {
-      code: 'REDIS_RIGHTS',
-      exitCode: ExitCode.unreachable,
       cause,
     });
   }

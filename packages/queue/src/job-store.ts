@@ -5,6 +5,7 @@ import {
   isIllegal,
   type Job,
   type JobEvent,
+  lostAttempt,
   type Span,
   spanSize,
   spansOf,
@@ -13,8 +14,9 @@ import {
 import type { BatchStore } from './batch-store.ts';
 import type { JobRows, PackedOutput } from './codec/pack.ts';
 import { encodePack, encodeRows } from './codec/pack.ts';
-import { blockJobs, decodeJob, encodeJob, recordBytes, type StoredJob } from './codec/record.ts';
+import { blockJobs, decodeJob, encodeJob, packOffset, recordBytes, type StoredJob } from './codec/record.ts';
 import { batchKeys } from './keys.ts';
+import { queueClock } from './queue-clock.ts';
 import { Script } from './script.ts';
 import { writeJobs } from './scripts/write-jobs.ts';
 
@@ -139,12 +141,16 @@ export class JobStore {
         batch.spec.throttle ?? 0,
         outputs.length === 0 ? '' : encodePack(outputs),
         rows.length === 0 ? '' : encodeRows(rows),
-        Math.max(0, Date.now() - batch.submittedAt),
+        Math.max(0, queueClock.now() - batch.submittedAt),
         ...(from === 0 ? offers.map(({ spans, at }) => `${Math.round(at)}|${formatSpans(spans)}`) : []),
       ])) as [(number | Buffer)[], number[], number, number, number, number];
       const [conflicts, parked, finished, outboxLength, failed, ended] = reply;
-      for (let at = 0; at < conflicts.length; at += 2)
-        total.conflicts.push(snapshotOf(batch, conflicts[at] as number, conflicts[at + 1] as Buffer));
+      const wanted = new Map(part.map(({ snapshot, next }) => [snapshot.ordinal, next]));
+      for (let at = 0; at < conflicts.length; at += 2) {
+        const actual = snapshotOf(batch, conflicts[at] as number, conflicts[at + 1] as Buffer);
+        const next = wanted.get(actual.ordinal);
+        if (next === undefined || !isWritten(encodeJob(next, batch), actual.record)) total.conflicts.push(actual);
+      }
       total.parked.push(...parked);
       Object.assign(total, { finished: total.finished || finished === 1, outboxLength, failed, ended });
     }
@@ -170,7 +176,7 @@ export class JobStore {
         const changes = open.flatMap((snapshot) => {
           const event = choose(snapshot.job, snapshot.ordinal);
           const next = event === undefined ? undefined : applyEvent(snapshot.job, event);
-          return next === undefined || isIllegal(next) ? [] : [{ snapshot, next }];
+          return event === undefined || next === undefined || isIllegal(next) ? [] : [changeTo(snapshot, event, next)];
         });
         if (changes.length === 0) break;
         const offers =
@@ -216,6 +222,20 @@ function neighboursOf(ordinals: readonly number[]): { first: number; last: numbe
 /** The next record of a job without a write, for callers that go on from their own change. */
 export function snapshotAfter(batch: Batch, change: JobChange): JobSnapshot {
   return { ordinal: change.snapshot.ordinal, job: change.next, pack: undefined, record: encodeJob(change.next, batch) };
+}
+
+/**
+ * A connection that is lost sends again what it had no answer to. What was carried out the first time is no conflict the
+ * second. The number of the pack with the output is the script's.
+ */
+function isWritten(wanted: Buffer, actual: Buffer): boolean {
+  return wanted.subarray(0, packOffset).equals(actual.subarray(0, packOffset));
+}
+
+/** A lost attempt stays in the history, though the job goes on. */
+export function changeTo(snapshot: JobSnapshot, event: JobEvent, next: Job): JobChange {
+  if (event.type !== 'lose' || next.status !== 'queued') return { snapshot, next };
+  return { snapshot, next, ended: lostAttempt(snapshot.job, event.at) };
 }
 
 function snapshotOf(batch: Batch, ordinal: number, record: Buffer): JobSnapshot {

@@ -6,6 +6,9 @@ import type { BatchId } from '@omx/core';
  */
 export const prefix = 'omx';
 
+/** What is known of nodes shares a hash tag, too. */
+const nodes = `${prefix}:{nodes}`;
+
 export const globalKeys = {
   /** Counter of batch numbers. */
   lastBatch: `${prefix}:last`,
@@ -17,17 +20,23 @@ export const globalKeys = {
   waiting: `${prefix}:waiting`,
   /** String: the newest finished batch of this name, for learned durations. */
   named: (name: string) => `${prefix}:named:${name}`,
-  /** Lock of the one who takes over a dead node's jobs. */
-  rescue: (node: string) => `${prefix}:rescue:${node}`,
   /** Set of the placement classes batches have asked for. */
   classes: `${prefix}:classes`,
   /** Hash: node name → its last description. */
-  nodes: `${prefix}:nodes`,
+  nodes: `${nodes}:info`,
+  /** Hash: node name → how often it has renewed its lease. */
+  beats: `${nodes}:beats`,
+  /** Hash: node name → what people want of it (JSON), where they want something. */
+  wanted: `${nodes}:wanted`,
+  /** Stream of what happened to nodes, bounded. */
+  events: `${prefix}:events`,
+  /** String: the version of everything written under these keys. */
+  schema: `${prefix}:schema`,
   /** Channel: something changed that workers act on (a submit, a wish, a freed place). */
   wake: `${prefix}:wake`,
   submitKey: (key: string) => `${prefix}:key:${key}`,
   environment: (digest: string) => `${prefix}:env:${digest}`,
-  nodeLease: (node: string) => `${prefix}:lease:${node}`,
+  nodeLease: (node: string) => `${nodes}:lease:${node}`,
   /** Channel on which a node takes requests. */
   nodeRequests: (node: string) => `${prefix}:ask:${node}`,
   reply: (id: string) => `${prefix}:reply:${id}`,
@@ -50,6 +59,8 @@ export function batchKeys(id: BatchId) {
     failed: `${tag}:failed`,
     /** Hash: `ordinal#attempt` → record of an earlier attempt. */
     history: `${tag}:history`,
+    /** Hash: `ordinal#attempt` → the node whose fault the attempt's failure was; `ordinal` → how often that was so. */
+    excused: `${tag}:excused`,
     /** List of late results that were refused. */
     superseded: `${tag}:superseded`,
     /** List of output packs. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-import { type BatchId, ExitCode, OmxError } from '@omx/core';
+import { type BatchId, type Bytes, ExitCode, OmxError } from '@omx/core';
 import type { Redis } from 'ioredis';
 
 import { globalKeys } from './keys.ts';
@@ -36,7 +36,72 @@ export interface ReadPiece {
   readonly ended: boolean;
 }
 
-export type NodeRequest = ReadRequest;
+/** What the node's running attempts use. */
+export interface UsageRequest {
+  readonly type: 'usage';
+}
+
+export interface NodeUsage {
+  /** Milliseconds by a clock of the node that only goes forward: for differences between two answers. */
+  readonly at: number;
+  readonly attempts: readonly AttemptUsage[];
+}
+
+export interface AttemptUsage {
+  readonly batch: BatchId;
+  readonly ordinal: number;
+  readonly attempt: number;
+  /** Of all its processes, those that have ended and were waited for included; seconds. */
+  readonly cpu: number;
+  /** Of all its processes, bytes; pages they share count once for each. */
+  readonly rss: number;
+}
+
+/** Whether jobs could be started on the node: what is at these paths there, for the user its jobs run as. */
+export interface CheckRequest {
+  readonly type: 'check';
+  readonly paths: readonly PathQuestion[];
+}
+
+export interface PathQuestion {
+  readonly use: 'folder' | 'program';
+  /** A program without `/` is looked for in `search`. */
+  readonly path: Bytes;
+  /** Where a job would start; what is relative counts from there. */
+  readonly cwd: Bytes;
+  /** The PATH of the job. */
+  readonly search?: Bytes;
+}
+
+/** In the order of the questions. */
+export interface PathAnswers {
+  readonly answers: readonly PathAnswer[];
+}
+
+export interface PathAnswer {
+  /** What is wrong with it: `is not there`. Absent: nothing. */
+  readonly problem?: string;
+  /** The file that would be started. */
+  readonly found?: Bytes;
+  readonly bytes?: number;
+  /** Of a program: equal where two files are the same build. */
+  readonly digest?: string;
+}
+
+/** Requests whose answer is one JSON value, with that value. */
+export interface JsonAnswers {
+  readonly usage: { readonly request: UsageRequest; readonly answer: NodeUsage };
+  readonly check: { readonly request: CheckRequest; readonly answer: PathAnswers };
+}
+
+type JsonRequest = JsonAnswers[keyof JsonAnswers]['request'];
+
+export type NodeRequest = ReadRequest | JsonRequest;
+
+/** How a node answers each kind of request. */
+export type NodeAnswers = {
+  readonly [Type in keyof JsonAnswers]: (request: JsonAnswers[Type]['request']) => Promise<JsonAnswers[Type]['answer']>;
+} & { readonly read: (request: ReadRequest) => Promise<ReadPiece[]> };
 
 const answerMs = 10_000;
 
@@ -61,12 +126,25 @@ export class NodeAsker {
   }
 
   /** Asks a node and waits for its answer. A node that is not there is an error, said at once. */
-  async ask(node: string, request: NodeRequest): Promise<ReadPiece[]> {
+  async ask(node: string, request: ReadRequest): Promise<ReadPiece[]> {
+    return decodePieces(await this.#ask(node, request, request.waitMs + answerMs), request.cursors);
+  }
+
+  /** The same for a request whose answer is JSON. */
+  async askJson<Type extends keyof JsonAnswers>(
+    node: string,
+    request: JsonAnswers[Type]['request'] & { readonly type: Type },
+    withinMs = answerMs,
+  ): Promise<JsonAnswers[Type]['answer']> {
+    return JSON.parse((await this.#ask(node, request, withinMs)).toString('utf8')) as JsonAnswers[Type]['answer'];
+  }
+
+  async #ask(node: string, request: NodeRequest, withinMs: number): Promise<Buffer> {
     await (this.#subscribed ??= this.#subscribe());
     this.#last += 1;
     const id = String(this.#last);
     const answer = new Promise<Buffer | undefined>((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), request.waitMs + answerMs);
+      const timer = setTimeout(() => resolve(undefined), withinMs);
       // A closed session must not be kept by a question nobody waits for.
       timer.unref();
       this.#waiting.set(id, (bytes) => {
@@ -84,7 +162,7 @@ export class NodeAsker {
     const bytes = await answer;
     this.#waiting.delete(id);
     if (bytes === undefined) throw unanswered(node, 'its worker does not answer');
-    return decodePieces(bytes, request.cursors);
+    return bytes;
   }
 
   async #subscribe(): Promise<void> {
@@ -102,18 +180,25 @@ export async function serveRequests(
   subscriber: Redis,
   redis: Redis,
   node: string,
-  answer: (request: NodeRequest) => Promise<ReadPiece[]>,
+  answers: NodeAnswers,
   onError: (error: unknown) => void,
 ): Promise<void> {
   const channel = globalKeys.nodeRequests(node);
   subscriber.on('message', (from: string, text: string) => {
     if (from !== channel) return;
     const { id, replyTo, request } = JSON.parse(text) as Envelope;
-    answer(request)
-      .then(async (pieces) => redis.publish(replyTo, Buffer.concat([Buffer.from(`${id} `), encodePieces(pieces)])))
+    answer(answers, request)
+      .then(async (bytes) => redis.publish(replyTo, Buffer.concat([Buffer.from(`${id} `), bytes])))
       .catch(onError);
   });
   await subscriber.subscribe(channel);
+}
+
+async function answer(answers: NodeAnswers, request: NodeRequest): Promise<Buffer> {
+  if (request.type === 'read') return encodePieces(await answers.read(request));
+  // One entry of the table for each type, which the compiler cannot follow.
+  const reply = answers[request.type] as (request: JsonRequest) => Promise<unknown>;
+  return Buffer.from(JSON.stringify(await reply(request)), 'utf8');
 }
 
 function unanswered(node: string, why: string): OmxError {

@@ -1,6 +1,9 @@
 import { ExitCode, OmxError } from '@omx/core';
 import type { Redis } from 'ioredis';
 
+import { requireRights } from './rights.ts';
+import { claimSchema } from './schema.ts';
+
 /** What a Redis server must be for omx to trust it with a queue. */
 export interface ServerFacts {
   readonly version: string;
@@ -40,13 +43,24 @@ export function serverProblem(facts: ServerFacts): { readonly reason: string; re
   return undefined;
 }
 
-/** Refuses a server that could lose jobs. */
-export async function requireSafeServer(redis: Redis, where: string): Promise<void> {
-  const problem = serverProblem(await readServerFacts(redis));
-  if (problem === undefined) return;
-  throw new OmxError(`cannot keep a queue in ${where}: ${problem.reason}`, {
-    code: 'REDIS_UNSAFE',
-    exitCode: ExitCode.unreachable,
-    hint: problem.hint,
+/**
+ * Refuses a server that could lose jobs, one whose user may not do what is needed, and records of another version. For
+ * whoever is about to write there.
+ * @param subscriber a connection that is going to listen, where there is one
+ */
+export async function requireSafeServer(redis: Redis, where: string, subscriber?: Redis): Promise<void> {
+  const facts = await readServerFacts(redis).catch(async (error: unknown) => {
+    await requireRights(redis, where, subscriber);
+    throw error;
   });
+  const problem = serverProblem(facts);
+  if (problem !== undefined) {
+    throw new OmxError(`cannot keep a queue in ${where}: ${problem.reason}`, {
+      code: 'REDIS_UNSAFE',
+      exitCode: ExitCode.unreachable,
+      hint: problem.hint,
+    });
+  }
+  await requireRights(redis, where, subscriber);
+  await claimSchema(redis, where);
 }

@@ -35,6 +35,8 @@ import { cancelledBy, freshJob, noOutput, noUsage, notStartedReasons, outcomeSta
  * | 52 | 4 | number of the output pack + 1, filled in by the write script |
  */
 export const recordBytes = 56;
+/** Where the number of the output pack stands, the last thing in a record. */
+export const packOffset = 52;
 /** Jobs in one block: 28,000 bytes, just under one of the allocator's sizes. */
 export const blockJobs = 500;
 
@@ -158,7 +160,7 @@ export function decodeJob(record: Buffer, context: RecordContext): StoredJob {
         errBytes: record.readUIntLE(47, 5),
         truncated: (flags & 16) !== 0,
       };
-      const pack = record.readUInt32LE(52);
+      const pack = record.readUInt32LE(packOffset);
       return {
         pack: pack === 0 ? undefined : pack - 1,
         job: {

@@ -2,19 +2,23 @@
  * Creates a batch, all of it or nothing.
  *
  * KEYS[1] the batch's tag
- * ARGV[1] spec (JSON) · ARGV[2] total · ARGV[3] submittedAt · ARGV[4] what untouched jobs are · ARGV[5] note
- * ARGV[6] number of chunks, then the chunks (`seq|at|ordinals`), then the item blocks
+ * ARGV[1] spec (JSON) · ARGV[2] total · ARGV[3] what untouched jobs are · ARGV[4] note
+ * ARGV[5] number of chunks, then the chunks (`seq|at|ordinals`), then the item blocks
+ *
+ * The time of the submit is the server's, as every record counts from it.
  *
  * Returns 1, or 0 if the batch is there already.
  */
 export const createBatch = `
 local tag = KEYS[1]
 if redis.call('EXISTS', tag .. ':meta') == 1 then return 0 end
-redis.call('HSET', tag .. ':meta', 'spec', ARGV[1], 'total', ARGV[2], 'submittedAt', ARGV[3], 'untouched', ARGV[4], 'note', ARGV[5])
-local chunks = tonumber(ARGV[6])
+local time = redis.call('TIME')
+local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
+redis.call('HSET', tag .. ':meta', 'spec', ARGV[1], 'total', ARGV[2], 'submittedAt', now, 'untouched', ARGV[3], 'note', ARGV[4])
+local chunks = tonumber(ARGV[5])
 redis.call('HSET', tag .. ':sums', 'seq', chunks)
-for i = 1, chunks do redis.call('RPUSH', tag .. ':outbox', ARGV[6 + i]) end
-for i = 7 + chunks, #ARGV do redis.call('SET', tag .. ':items:' .. (i - 7 - chunks), ARGV[i]) end
+for i = 1, chunks do redis.call('RPUSH', tag .. ':outbox', ARGV[5 + i]) end
+for i = 6 + chunks, #ARGV do redis.call('SET', tag .. ':items:' .. (i - 6 - chunks), ARGV[i]) end
 return 1
 `;
 
@@ -81,17 +85,4 @@ if known then return tonumber(known) end
 local number = redis.call('HLEN', KEYS[1] .. ':nodes') + 1
 redis.call('HSET', KEYS[1] .. ':nodes', ARGV[1], number)
 return number
-`;
-
-/**
- * Takes or renews a node's lease.
- *
- * KEYS[1] the lease · ARGV[1] the holder's identity · ARGV[2] milliseconds
- * Returns the holder's identity.
- */
-export const takeLease = `
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return holder end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return ARGV[1]
 `;
