@@ -1,6 +1,6 @@
 import { type BatchId, indexOf, ordinalOf } from '@omx/core';
 import type { Shepherd } from '@omx/launch';
-import type { JobStore } from '@omx/queue';
+import { type JobStore, queueClock } from '@omx/queue';
 
 import type { Attempt, Attempts } from './attempt.ts';
 import type { BatchCache } from './batch-cache.ts';
@@ -30,7 +30,7 @@ export async function adopt(options: AdoptionOptions): Promise<void> {
     const attempt = await recognise(key, options);
     // The queue has given the job to somebody else meanwhile.
     if (attempt === undefined) shepherd.end(key, 'fenced', 0);
-    else take({ ...attempt, pid, startedAt, paused });
+    else take({ ...attempt, pid, startedAt: recordedStart(attempt) ?? queueClock.fromLocal(startedAt), paused });
   }
   for (const key of shepherd.hello.unreported) {
     const attempt = await recognise(key, options);
@@ -40,7 +40,13 @@ export async function adopt(options: AdoptionOptions): Promise<void> {
     node,
     (batch, ordinal, attempt) => known.has(`${batch} ${ordinal} ${attempt}`),
     `node ${node} was started again without them`,
+    async () => true,
   );
+}
+
+/** Its start as it stands in the queue; the machine's clock may have been set since. */
+function recordedStart({ snapshot }: Attempt): number | undefined {
+  return 'startedAt' in snapshot.job ? snapshot.job.startedAt : undefined;
 }
 
 /** The attempt a key of the shepherd stands for, if the queue still says that this node holds it. */

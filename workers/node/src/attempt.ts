@@ -1,5 +1,7 @@
 import type { BatchId, CancelledBy, LauncherName } from '@omx/core';
-import type { JobSnapshot } from '@omx/queue';
+import { type JobSnapshot, queueClock } from '@omx/queue';
+
+import { type Demand, minus, nothing, plus, sumOf } from './capacity.ts';
 
 /**
  * One attempt this node is responsible for, from the claim until its end is recorded.
@@ -25,12 +27,14 @@ export interface Attempt {
   cancelledBy?: CancelledBy;
   paused?: boolean;
   memBytes?: number;
+  /** When it was claimed, by `performance.now()`. */
+  claimedAt?: number;
 }
 
-/** The attempts of this node by key, and how many slots are taken. */
+/** The attempts of this node by key, and what they take of it. */
 export class Attempts {
   readonly #byKey = new Map<string, Attempt>();
-  #taken = 0;
+  #taken = nothing;
   #running = 0;
 
   get(key: string): Attempt | undefined {
@@ -51,12 +55,24 @@ export class Attempts {
   }
 
   remove(attempt: Attempt): void {
-    if (!this.#byKey.delete(attempt.key)) return;
+    // A job that was given back and taken again has the same key.
+    if (this.#byKey.get(attempt.key) !== attempt) return;
+    this.#byKey.delete(attempt.key);
     if (holdsSlot(attempt)) this.#take(attempt, -1);
   }
 
-  get slotsTaken(): number {
+  /** By what runs or is about to. */
+  get taken(): Required<Demand> {
     return this.#taken;
+  }
+
+  /** Slots of jobs that have been running for longer than so many milliseconds. */
+  slotsHeldFor(ms: number): number {
+    const since = queueClock.now() - ms;
+    const long = [...this.#byKey.values()].filter(
+      (attempt) => attempt.phase === 'running' && (attempt.startedAt ?? since) < since,
+    );
+    return sumOf(long).slots;
   }
 
   get running(): number {
@@ -76,7 +92,7 @@ export class Attempts {
   }
 
   #take(attempt: Attempt, sign: 1 | -1): void {
-    this.#taken += sign * attempt.slots;
+    this.#taken = (sign > 0 ? plus : minus)(this.#taken, attempt);
     this.#running += sign;
   }
 }

@@ -20,7 +20,9 @@ export class BatchRuntime {
   readonly environment: readonly Bytes[];
   /** Mean real time of the jobs that ended here, milliseconds; undefined before the first. */
   meanMs: number | undefined;
-  lastUsed = Date.now();
+  /** Jobs of it that had ended when this node last wrote. */
+  ended = 0;
+  lastUsed = performance.now();
   readonly #facts: readonly LauncherFacts[];
   /** Serves every job no rerun has changed; made with the first. */
   #common: { readonly spec: BatchSpec; readonly expander: JobExpander } | undefined;
@@ -99,7 +101,7 @@ export class BatchCache {
     }
     const runtime = await loading;
     if (runtime === undefined) this.#runtimes.delete(id);
-    else runtime.lastUsed = Date.now();
+    else runtime.lastUsed = performance.now();
     return runtime;
   }
 
@@ -120,7 +122,7 @@ export class BatchCache {
     const kept: BatchRuntime[] = [];
     for (const [id, loading] of this.#runtimes) {
       const runtime = await loading.catch(() => undefined);
-      if (runtime === undefined || (!inUse.has(id) && Date.now() - runtime.lastUsed > olderThanMs))
+      if (runtime === undefined || (!inUse.has(id) && performance.now() - runtime.lastUsed > olderThanMs))
         this.#runtimes.delete(id);
       else kept.push(runtime);
     }

@@ -20,6 +20,7 @@ export function outcomeOfEnd(event: EndedEvent, cancelledBy: CancelledBy | undef
       return { kind: 'cancelled', by: cancelledBy ?? 'user' };
     case 'requeue':
     case 'fenced':
+    case 'lease':
     case 'none':
       if (event.oomKilled) return { kind: 'oom' };
       if (event.signal !== undefined) return { kind: 'signalled', signal: event.signal };
@@ -29,7 +30,7 @@ export function outcomeOfEnd(event: EndedEvent, cancelledBy: CancelledBy | undef
 
 /**
  * Why a start was refused: the job's own fault, or `undefined` where the node is short of something for now
- * (processes, files, memory, disk), which the job must not be charged for.
+ * (processes, files, memory, disk, or its lease), which the job must not be charged for.
  */
 export function refusalReason(event: RefusedEvent): NotStartedReason | undefined {
   if (['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM', 'ENOSPC', 'EDQUOT'].includes(event.errno)) return undefined;
@@ -43,6 +44,8 @@ export function refusalReason(event: RefusedEvent): NotStartedReason | undefined
     case 'output':
     case 'fork':
       return 'other';
+    case 'lease':
+      return undefined;
   }
 }
 

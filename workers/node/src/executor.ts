@@ -1,4 +1,5 @@
 import {
+  type AttemptEnd,
   type BatchId,
   isOmxError,
   type NotStartedReason,
@@ -7,23 +8,18 @@ import {
   type Outcome,
   type OutputFacts,
 } from '@omx/core';
-import {
-  type EndedEvent,
-  readProcessTable,
-  type RefusedEvent,
-  type Shepherd,
-  type ShepherdEvent,
-  type StartRequest,
-  treeRss,
-} from '@omx/launch';
-import type { BatchStore, JobRows, JobStore } from '@omx/queue';
+import { type EndedEvent, type RefusedEvent, type Shepherd, type ShepherdEvent, type StartRequest } from '@omx/launch';
+import { type BatchStore, type JobRows, type JobStore, queueClock } from '@omx/queue';
 import type { ResultsPool } from '@omx/worker-results';
 import type { Logger } from 'pino';
 
 import type { Attempt, Attempts } from './attempt.ts';
 import type { BatchCache, BatchRuntime } from './batch-cache.ts';
+import { type Capacity, type Demand, startable, sumOf } from './capacity.ts';
 import { outcomeOfEnd, refusalReason } from './ending.ts';
 import type { FollowUps } from './follow-ups.ts';
+import { overMemoryLimit } from './memory-limits.ts';
+import { onQueueTime } from './queue-time.ts';
 import { type Report, Reporter } from './reporter.ts';
 import { nextTry } from './retry.ts';
 import { parseOutput } from './parse-output.ts';
@@ -38,7 +34,7 @@ interface ExecutorOptions {
   readonly pool: ResultsPool;
   readonly nodeDir: string;
   readonly node: string;
-  readonly slots: number;
+  readonly capacity: () => Capacity;
   readonly followUps: FollowUps;
   readonly log: Logger;
 }
@@ -61,6 +57,10 @@ export class Executor {
   #leaving = false;
   onRoom: () => void = () => {};
   onShortage: (ms: number) => void = () => {};
+  /** An attempt's end is on record. */
+  onRecorded: (attempt: Attempt, end: AttemptEnd) => void = () => {};
+  /** The shepherd tells of a process that is no attempt of a job. */
+  onOther: (event: ShepherdEvent) => void = () => {};
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
@@ -77,8 +77,14 @@ export class Executor {
     });
   }
 
-  get readySlots(): number {
-    return this.#ready.reduce((sum, attempt) => sum + attempt.slots, 0);
+  /** Claimed and not started, the next first. */
+  get ready(): readonly Attempt[] {
+    return this.#ready;
+  }
+
+  /** What it runs or will. */
+  get used(): Required<Demand> {
+    return sumOf([this.#options.attempts.taken, ...this.#ready]);
   }
 
   get isBehind(): boolean {
@@ -115,7 +121,7 @@ export class Executor {
         this.#options.shepherd.end(
           attempt.key,
           'cancel',
-          graceMs ?? runtime?.specOf(attempt.ordinal).limits.graceMs ?? 10_000,
+          this.#grace(graceMs ?? runtime?.specOf(attempt.ordinal).limits.graceMs),
         ),
       )
       .catch((error: unknown) => this.#options.log.error({ err: error }, 'a job could not be cancelled'));
@@ -145,17 +151,9 @@ export class Executor {
     } else if (attempt.phase !== 'ending') this.#options.shepherd.end(attempt.key, 'fenced', 0);
   }
 
-  /** Ends jobs that hold more memory than their `--mem`. Pages shared within a job count once for each process. */
   enforceMemory(): void {
-    const limited = [...this.#options.attempts.all()].filter(
-      (attempt) => attempt.memBytes !== undefined && attempt.phase === 'running',
-    );
-    if (limited.length === 0) return;
-    const table = readProcessTable();
-    for (const attempt of limited) {
-      if (attempt.pid !== undefined && treeRss(attempt.pid, table) > (attempt.memBytes ?? Infinity))
-        this.#options.shepherd.end(attempt.key, 'oom', 0);
-    }
+    const { attempts, shepherd } = this.#options;
+    for (const attempt of overMemoryLimit(attempts.all())) shepherd.end(attempt.key, 'oom', 0);
   }
 
   /** Lets go of what was kept for batches that are no longer in use. */
@@ -163,22 +161,38 @@ export class Executor {
     this.#starter.forgetAllBut(kept);
   }
 
+  /** Gives jobs back that were claimed and have not started; they go before others again. */
+  giveBack(unstarted: readonly Attempt[]): void {
+    const given = new Set(unstarted.filter((attempt) => attempt.phase === 'ready'));
+    this.#ready = this.#ready.filter((attempt) => !given.has(attempt));
+    for (const attempt of given) this.#handBack(attempt);
+  }
+
   /** Gives everything back: what has not started as it was, what runs after it has been ended. */
   async giveUp(): Promise<void> {
     const { attempts, shepherd, cache } = this.#options;
     this.#leaving = true;
-    for (const attempt of this.#ready.splice(0))
-      this.#reporter.report({ attempt, event: { type: 'give-back' }, offerAt: -1 });
+    this.giveBack(this.#ready);
     for (const attempt of attempts.all()) {
       if (attempt.phase === 'ready' || attempt.phase === 'ending') continue;
       const limits = (await cache.get(attempt.batch))?.specOf(attempt.ordinal).limits;
-      shepherd.end(attempt.key, 'requeue', limits?.graceMs ?? 10_000);
+      shepherd.end(attempt.key, 'requeue', this.#grace(limits?.graceMs));
     }
     while (attempts.size > 0) {
       await new Promise((resolve) => setImmediate(resolve));
       await this.#reporter.idle();
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
+  }
+
+  /** A job that is suspended because others may have it must not run on for its grace. */
+  #grace(ms: number | undefined): number {
+    return this.#options.shepherd.suspended ? 0 : (ms ?? 10_000);
+  }
+
+  #handBack(attempt: Attempt): void {
+    this.#options.attempts.move(attempt, 'ending');
+    this.#reporter.report({ attempt, event: { type: 'give-back' }, offerAt: -1 });
   }
 
   #startReady(): void {
@@ -190,21 +204,22 @@ export class Executor {
   }
 
   async #start(): Promise<void> {
-    const { attempts, slots, shepherd, cache } = this.#options;
+    const { attempts, capacity, shepherd, cache } = this.#options;
     for (;;) {
+      const starting = new Set(this.#leaving ? [] : startable(capacity(), attempts.taken, this.#ready));
+      if (starting.size === 0) break;
+      this.#ready = this.#ready.filter((attempt) => !starting.has(attempt));
+      for (const attempt of starting) attempts.move(attempt, 'starting');
       const requests: StartRequest[] = [];
-      while (this.#ready.length > 0 && !this.#leaving) {
-        const [next] = this.#ready as [Attempt];
-        // A job that wants more than the node has gets the whole node.
-        if (attempts.slotsTaken > 0 && attempts.slotsTaken + next.slots > slots) break;
-        this.#ready.shift();
-        attempts.move(next, 'starting');
-        const runtime = await cache.get(next.batch);
-        const request = runtime === undefined ? undefined : await this.#request(runtime, next);
-        if (request !== undefined) requests.push(request);
+      for (const attempt of starting) {
+        const runtime = await cache.get(attempt.batch);
+        const request = runtime === undefined ? undefined : await this.#request(runtime, attempt);
+        if (runtime === undefined) attempts.remove(attempt);
+        if (request === undefined) starting.delete(attempt);
+        else requests.push(request);
       }
-      if (requests.length === 0) break;
-      shepherd.start(requests);
+      if (this.#leaving) for (const attempt of starting) this.#handBack(attempt);
+      else if (requests.length > 0) shepherd.start(requests);
     }
     if (this.#ready.length === 0) this.onRoom();
   }
@@ -223,10 +238,12 @@ export class Executor {
   }
 
   #handle(events: readonly ShepherdEvent[]): void {
-    for (const event of events) {
-      const attempt = this.#options.attempts.get(event.key);
+    for (const told of events) {
+      const attempt = this.#options.attempts.get(told.key);
+      const event = onQueueTime(told, attempt?.startedAt);
       if (attempt === undefined) {
         if (event.type !== 'started') this.#options.shepherd.acknowledge([event.key], { removeOutput: true });
+        this.onOther(event);
         continue;
       }
       if (event.type === 'started') {
@@ -262,7 +279,8 @@ export class Executor {
 
   #refused(attempt: Attempt, event: RefusedEvent): void {
     const reason = refusalReason(event);
-    if (reason === undefined) {
+    if (event.stage === 'lease') this.#giveBack(attempt, 0);
+    else if (reason === undefined) {
       this.onShortage(shortageMs);
       this.#options.log.warn(
         { job: attempt.key, stage: event.stage, errno: event.errno },
@@ -277,7 +295,7 @@ export class Executor {
   }
 
   #giveBack(attempt: Attempt, delayMs: number): void {
-    const at = Date.now();
+    const at = queueClock.now();
     this.#options.attempts.move(attempt, 'ending');
     this.#reporter.report({
       attempt,
@@ -297,7 +315,8 @@ export class Executor {
       });
       return;
     }
-    if (event.reason === 'requeue') {
+    // With `lease` the node was out of touch for too long: the job is queued again here unless others have it already.
+    if (event.reason === 'requeue' || event.reason === 'lease') {
       this.#giveBack(attempt, 0);
       return;
     }
@@ -320,8 +339,8 @@ export class Executor {
       spec.parse === undefined || event === undefined
         ? undefined
         : await parseOutput({ ...this.#options, runtime, attempt, event, parser: spec.parse });
-    const at = event?.endedAt ?? Date.now();
-    const retryAt = nextTry(attempt.snapshot.job, outcome, spec.limits, Date.now());
+    const at = event?.endedAt ?? queueClock.now();
+    const retryAt = nextTry(attempt.snapshot.job, outcome, spec.limits, queueClock.now());
     const output = outputFacts(event);
     this.#reporter.report({
       attempt,
@@ -346,14 +365,16 @@ export class Executor {
     const { attempt, event } = report;
     if (event.type === 'start' || event.type === 'pause' || event.type === 'resume') return;
     const kept = accepted && event.type === 'end' && event.output.place === 'node';
-    this.#options.shepherd.acknowledge([attempt.key], { removeOutput: !kept });
+    // The shepherd has not heard of what is given back, and may soon of its next attempt, which has the same key.
+    if (event.type !== 'give-back') this.#options.shepherd.acknowledge([attempt.key], { removeOutput: !kept });
     this.#options.attempts.remove(attempt);
     if (report.retryAt !== undefined) this.#wakeAt(report.retryAt);
+    if (accepted && event.type === 'end') this.onRecorded(attempt, event);
     this.onRoom();
   }
 
   #wakeAt(at: number): void {
-    setTimeout(() => this.onRoom(), Math.min(60_000, Math.max(0, at - Date.now() + 5))).unref();
+    setTimeout(() => this.onRoom(), Math.min(60_000, Math.max(0, at - queueClock.now() + 5))).unref();
   }
 }
 

@@ -1,17 +1,20 @@
-import { type Batch, type BatchId, doneCount } from '@omx/core';
+import { type Batch, type BatchId, doneCount, type Span } from '@omx/core';
 import {
   batchKeys,
   type BatchStore,
   globalKeys,
   type JobStore,
   orderJobs,
+  chunkRequirement,
   placementClass,
+  queueClock,
   type WriteResult,
 } from '@omx/queue';
 import type { Delivery } from '@omx/queue/delivery';
 import type { Logger } from 'pino';
 
 import type { BatchCache } from './batch-cache.ts';
+import { pruneClasses } from './class-pruning.ts';
 import type { Dependencies } from './dependencies.ts';
 
 interface FollowUpsOptions {
@@ -29,6 +32,8 @@ interface FollowUpsOptions {
  */
 export class FollowUps {
   readonly #options: FollowUpsOptions;
+  /** A batch has had too many failures; the last chance to find that they were the node's. */
+  beforeStop: () => Promise<void> = async () => {};
 
   constructor(options: FollowUpsOptions) {
     this.#options = options;
@@ -43,13 +48,22 @@ export class FollowUps {
   /** Hands the batch's waiting chunks to the queue; one that waits for others has none, and is asked whether they have ended. */
   async dispatch(id: BatchId): Promise<void> {
     const { batches, cache, delivery } = this.#options;
-    const batch = (await cache.get(id))?.batch;
+    let batch = (await cache.get(id))?.batch;
     if (batch === undefined) return;
-    if ((await batches.redis.llen(batchKeys(id).outbox)) === 0) {
+    const keys = batchKeys(id);
+    const [chunks, revisions] = await Promise.all([
+      batches.redis.llen(keys.outbox),
+      batches.redis.llen(keys.revisions),
+    ]);
+    if (chunks === 0) {
       if (batch.spec.after.length > 0 && batch.untouched === 'held') await this.#checkWaiting();
       return;
     }
-    await delivery.dispatch(id, placementClass(batch.spec), batch.spec.priority);
+    // What a rerun changed may send a job to other nodes.
+    if (revisions !== batch.revisions.length) batch = (await cache.reload(id))?.batch ?? batch;
+    const known = batch;
+    const classOf = (spans: readonly Span[]): string => placementClass(chunkRequirement(known, spans));
+    await delivery.dispatch(id, classOf, batch.spec.priority);
   }
 
   /** Looks after everything that may have been left undone. */
@@ -60,7 +74,9 @@ export class FollowUps {
       await this.#dropIfEmpty(id);
     }
     await this.#checkWaiting();
-    for (const id of await batches.active()) await this.#closeIfDone(id);
+    const active = await Promise.all((await batches.active()).map(async (id) => batches.find(id)));
+    for (const batch of active) if (batch !== undefined) await this.#closeIfDone(batch);
+    await pruneClasses(active, this.#options);
   }
 
   async #after(id: BatchId, result: WriteResult): Promise<void> {
@@ -72,7 +88,12 @@ export class FollowUps {
     }
     const batch = (await cache.get(id))?.batch;
     if (batch === undefined) return;
-    if (result.failed > 0 && tooManyFailures(batch, result.failed)) await this.#stopEarly(batch, result.failed);
+    if (result.failed > 0 && tooManyFailures(batch, result.failed)) {
+      await this.beforeStop();
+      const { counts } = await batches.progress(batch);
+      const failed = counts.failed + counts.lost;
+      if (tooManyFailures(batch, failed)) await this.#stopEarly(batch, failed);
+    }
     if (result.finished) await this.#finish(batch);
   }
 
@@ -84,7 +105,9 @@ export class FollowUps {
       current.untouched === 'cancelled' ? undefined : await batches.changeUntouched(current, 'cancelled', note);
     const fresh = await batches.load(batch.id);
     const more = await jobs.apply(fresh, [{ first: 0, last: batch.total - 1 }], (job) =>
-      job.status === 'queued' || job.status === 'held' ? { type: 'cancel', by: 'policy', at: Date.now() } : undefined,
+      job.status === 'queued' || job.status === 'held'
+        ? { type: 'cancel', by: 'policy', at: queueClock.now() }
+        : undefined,
     );
     await cache.reload(batch.id);
     // Nodes let go of what they have claimed and not started.
@@ -95,11 +118,11 @@ export class FollowUps {
 
   async #finish(batch: Batch): Promise<void> {
     const { batches } = this.#options;
-    await batches.redis
-      .pipeline()
-      .srem(globalKeys.active, batch.id)
-      .set(globalKeys.named(batch.spec.name), batch.id)
-      .exec();
+    const { counts } = await batches.progress(batch);
+    const done = batches.redis.pipeline().srem(globalKeys.active, batch.id);
+    // How long its jobs take can only be learned from those that succeeded.
+    if (counts.succeeded > 0) done.set(globalKeys.named(batch.spec.name), batch.id);
+    await done.exec();
     await this.#checkWaiting();
   }
 
@@ -109,23 +132,20 @@ export class FollowUps {
 
   async #release(batch: Batch): Promise<void> {
     const { batches, jobs } = this.#options;
-    await batches.changeUntouched(batch, 'queued', '', await orderJobs(batches, jobs, batch.spec, batch.total));
+    await batches.changeUntouched(batch, 'queued', '', await orderJobs(batches, jobs, batch));
   }
 
   /** A batch whose last write was made by a worker that died before the steps above. */
-  async #closeIfDone(id: BatchId): Promise<void> {
-    const { batches } = this.#options;
-    const batch = await batches.find(id);
-    if (batch === undefined) return;
-    const { counts } = await batches.progress(batch);
+  async #closeIfDone(batch: Batch): Promise<void> {
+    const { counts } = await this.#options.batches.progress(batch);
     if (doneCount(counts) === batch.total) await this.#finish(batch);
   }
 
   async #dropIfEmpty(id: BatchId): Promise<void> {
     const { redis } = this.#options.batches;
-    const score = Number((await redis.zscore(globalKeys.pending, id)) ?? Date.now());
+    const score = Number((await redis.zscore(globalKeys.pending, id)) ?? queueClock.now());
     // Announced long ago and still nothing there: its submitter died before it was made.
-    if (Date.now() - score > 60_000 && (await redis.exists(batchKeys(id).meta)) === 0) {
+    if (queueClock.now() - score > 60_000 && (await redis.exists(batchKeys(id).meta)) === 0) {
       await redis
         .pipeline()
         .zrem(globalKeys.pending, id)

@@ -1,56 +1,59 @@
-import { type NodeInfo, type NodeRole, type NodeState } from '@omx/core';
-import { type LauncherFacts, readCpuFacts, readLoadAverage, readMemoryFacts } from '@omx/launch';
-import type { NodeStore } from '@omx/queue';
+import { userInfo } from 'node:os';
 
-export interface HeartbeatOptions {
-  readonly nodes: NodeStore;
+import type { NodeInfo, NodeMap, NodeRole, NodeState, OnLost } from '@omx/core';
+import { type LauncherFacts, type Load, readMemoryFacts, readOpenFileLimit } from '@omx/launch';
+import { queueClock } from '@omx/queue';
+
+/** What a node says of itself that does not change while its worker lives. */
+export interface NodeConstants {
   readonly name: string;
-  /** Tells this node, over restarts, from another of the same name. */
   readonly identity: string;
   readonly role: NodeRole;
   readonly labels: Readonly<Record<string, string>>;
   readonly facts: readonly LauncherFacts[];
   readonly version: string;
-  readonly status: () => { readonly state: NodeState; readonly slots: number; readonly running: number };
+  readonly maxSlots: number;
+  readonly leaseMs: number;
+  readonly onLost: OnLost;
+  readonly place: string;
+  readonly shepherdPid: number;
+  readonly speed: number;
+  readonly map?: NodeMap;
 }
 
-/** Renews the node's lease and tells the others how it is. */
-export class Heartbeat {
-  readonly #options: HeartbeatOptions;
+/** What changes. */
+export interface NodeStatus {
+  readonly state: NodeState;
+  readonly reason: string;
+  readonly slots: number;
+  readonly running: number;
+  readonly load: Load;
+}
 
-  constructor(options: HeartbeatOptions) {
-    this.#options = options;
-  }
+/** The node as the others are to see it now. */
+export function describeNode(node: NodeConstants, status: NodeStatus): NodeInfo {
+  const { facts, ...constants } = node;
+  const { load, ...state } = status;
+  const memory = readMemoryFacts();
+  const { username, uid, gid } = userInfo();
+  return {
+    ...constants,
+    ...state,
+    load: round(load.load),
+    externalLoad: round(load.externalLoad),
+    busy: round(load.busy),
+    cpus: round(load.cpus),
+    memTotal: memory?.totalBytes ?? 0,
+    memFree: memory?.availableBytes ?? 0,
+    launchers: facts.filter((fact) => fact.usable).map((fact) => fact.name),
+    lastSeen: queueClock.now(),
+    pid: process.pid,
+    clockOffsetMs: queueClock.offsetMs,
+    account: { user: username, uid, gid },
+    fileLimit: readOpenFileLimit()?.soft ?? 0,
+  };
+}
 
-  /** @returns who holds the lease: this node's identity, or another's of the same name */
-  async beat(): Promise<string> {
-    const { nodes, name, identity } = this.#options;
-    const holder = await nodes.takeLease(name, identity);
-    if (holder === identity) await nodes.describe(this.describe());
-    return holder;
-  }
-
-  describe(): NodeInfo {
-    const { name, role, labels, facts, version, status } = this.#options;
-    const { state, slots, running } = status();
-    const memory = readMemoryFacts();
-    const load = readLoadAverage()?.one ?? 0;
-    return {
-      name,
-      role,
-      state,
-      slots,
-      running,
-      load,
-      externalLoad: Math.max(0, Math.round((load - running) * 100) / 100),
-      cpus: readCpuFacts().usable,
-      memTotal: memory?.totalBytes ?? 0,
-      memFree: memory?.availableBytes ?? 0,
-      launchers: facts.filter((fact) => fact.usable).map((fact) => fact.name),
-      labels,
-      lastSeen: Date.now(),
-      pid: process.pid,
-      version,
-    };
-  }
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
 }

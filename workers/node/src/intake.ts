@@ -1,28 +1,27 @@
-import { applyEvent, attemptId, eachOf, indexOf, isIllegal, spansOf } from '@omx/core';
-import { type BatchStore, type JobChange, type JobStore, snapshotAfter } from '@omx/queue';
+import { applyEvent, attemptId, eachOf, indexOf, isIllegal, type Job, spansOf } from '@omx/core';
+import { type BatchStore, type JobChange, type JobSnapshot, type JobStore, snapshotAfter } from '@omx/queue';
 import type { Chunk } from '@omx/queue/delivery';
 
-import type { Attempt } from './attempt.ts';
+import type { Attempt, Attempts } from './attempt.ts';
 import type { BatchCache, BatchRuntime } from './batch-cache.ts';
+import type { ClaimRoom, Demand } from './capacity.ts';
 
-/** At least so much work of short jobs is claimed ahead, so that slots do not wait for the queue. */
-const aheadMs = 500;
-const mostAhead = 1000;
-
-/** How many jobs beyond its slots a node claims: none while it does not know that they are short. */
-export function claimAhead(slots: number, meanMs: number | undefined): number {
-  if (meanMs === undefined) return 0;
-  return Math.min(mostAhead, Math.floor((slots * aheadMs) / Math.max(meanMs, 0.5)));
+interface Stores {
+  readonly batches: BatchStore;
+  readonly jobs: JobStore;
+  readonly cache: BatchCache;
+  readonly attempts: Attempts;
 }
 
 /**
- * Claims jobs of a chunk for this node, as many as there is room for; the rest goes back to the head of the queue.
- * Jobs that are held, cancelled or taken by others are passed over: the records decide, the chunk is only an offer.
+ * Claims jobs of a chunk for this node, as many as there is room for; the rest goes back to the head of the queue, and
+ * what the node can never hold goes where it belongs. Jobs that are held, cancelled or taken by others are passed over:
+ * the records decide, the chunk is only an offer.
  */
 export async function claim(
   chunk: Chunk,
-  room: number,
-  stores: { readonly batches: BatchStore; readonly jobs: JobStore; readonly cache: BatchCache },
+  roomFor: (runtime: BatchRuntime) => ClaimRoom,
+  stores: Stores,
 ): Promise<Attempt[]> {
   const known = await stores.cache.get(chunk.batch);
   // What is remembered as held or cancelled may have been let go since, and a chunk passed over does not come again.
@@ -32,60 +31,91 @@ export async function claim(
     await chunk.done();
     return [];
   }
-  const { claimed, rest } = await lease(runtime, [...eachOf(chunk.spans)], room, stores);
+  const { claimed, rest } = await lease(runtime, [...eachOf(chunk.spans)], roomFor(runtime), stores);
   if (rest.length > 0) await stores.batches.offer(chunk.batch, [{ spans: spansOf(rest), at: -1 }]);
   await chunk.done();
   return claimed;
 }
 
-/** Leases the first jobs that can be had, as many as fit into `room` slots; the rest are those that could be had too. */
+/** Leases the first jobs that can be had, as many as there is room for; the rest are those that could be had too. */
 async function lease(
   runtime: BatchRuntime,
   ordinals: readonly number[],
-  room: number,
-  stores: { readonly jobs: JobStore; readonly cache: BatchCache },
+  room: ClaimRoom,
+  stores: Stores,
 ): Promise<{ readonly claimed: Attempt[]; readonly rest: number[] }> {
-  // One that needs more slots than are free waits here for them; only one.
-  const places = Math.max(1, Math.floor(room / runtime.batch.spec.limits.cpus));
   const claimed: Attempt[] = [];
-  let rest: number[] = [];
-  for (let open = ordinals, tries = 0; open.length > 0 && tries < 5; tries += 1) {
+  const rest: number[] = [];
+  let open = [...ordinals];
+  for (let tries = 0; open.length > 0 && tries < 5; tries += 1) {
     const waiting = (await stores.jobs.read(runtime.batch, open)).filter(
       (snapshot) => snapshot.job.status === 'queued',
     );
     // A job that was touched before may have been changed by a rerun, which is on record before the job is queued again.
     if (waiting.some((snapshot) => snapshot.record[0] !== 0)) await stores.cache.reload(runtime.batch.id);
-    const left = Math.max(0, places - claimed.length);
-    rest = [...rest, ...waiting.slice(left).map((snapshot) => snapshot.ordinal)];
-    const changes: JobChange[] = waiting.slice(0, left).flatMap((snapshot) => {
+    const changes: JobChange[] = [];
+    for (const snapshot of waiting) {
       const next = applyEvent(snapshot.job, { type: 'lease', node: runtime.nodeNumber });
-      return isIllegal(next) ? [] : [{ snapshot, next, throttled: true }];
-    });
+      if (isIllegal(next)) continue;
+      if (room.take(demandOf(runtime, snapshot.ordinal))) changes.push({ snapshot, next, throttled: true });
+      else rest.push(snapshot.ordinal);
+    }
+    open = [];
     if (changes.length === 0) break;
     const result = await stores.jobs.write(runtime.batch, changes);
-    const missed = new Set([...result.parked, ...result.conflicts.map((snapshot) => snapshot.ordinal)]);
-    for (const change of changes) if (!missed.has(change.snapshot.ordinal)) claimed.push(attemptOf(runtime, change));
-    open = result.conflicts.map((snapshot) => snapshot.ordinal);
+    runtime.ended = result.ended;
+    const parked = new Set(result.parked);
+    const conflicts = new Map(result.conflicts.map((snapshot) => [snapshot.ordinal, snapshot]));
+    for (const change of changes) {
+      const { ordinal } = change.snapshot;
+      const conflict = conflicts.get(ordinal);
+      const written = conflict === undefined ? snapshotAfter(runtime.batch, change) : conflict;
+      const attempt = attemptOf(runtime, written);
+      if (conflict === undefined ? !parked.has(ordinal) : isClaimed(conflict.job, change.next, attempt, stores))
+        claimed.push(attempt);
+      else {
+        room.release(attempt);
+        if (conflict !== undefined) open.push(ordinal);
+      }
+    }
     if (open.length > 0) await stores.cache.reload(runtime.batch.id);
   }
-  return { claimed, rest };
+  return { claimed, rest: [...rest, ...open] };
 }
 
-function attemptOf(runtime: BatchRuntime, change: JobChange): Attempt {
+/**
+ * Whether a refused claim was carried out all the same: a connection that is lost sends again what it had no answer to,
+ * and meanwhile a user may have asked something of the job.
+ */
+function isClaimed(actual: Job, wanted: Job, attempt: Attempt, { attempts }: Stores): boolean {
+  return (
+    actual.status === 'leased' &&
+    wanted.status === 'leased' &&
+    actual.node === wanted.node &&
+    actual.attempt === wanted.attempt &&
+    attempts.get(attempt.key) === undefined
+  );
+}
+
+function demandOf(runtime: BatchRuntime, ordinal: number): Demand {
+  const { cpus, memBytes } = runtime.specOf(ordinal).limits;
+  return { slots: cpus, ...(memBytes === undefined ? {} : { memBytes }) };
+}
+
+function attemptOf(runtime: BatchRuntime, snapshot: JobSnapshot): Attempt {
   const { batch } = runtime;
-  const { ordinal } = change.snapshot;
+  const { ordinal, job } = snapshot;
   const index = indexOf(batch.spec.jobs, ordinal);
-  const { limits } = runtime.specOf(ordinal);
   return {
-    key: attemptId(batch.id, index, change.next.attempt),
+    key: attemptId(batch.id, index, job.attempt),
     batch: batch.id,
     ordinal,
     index,
-    number: change.next.attempt,
-    slots: limits.cpus,
-    snapshot: snapshotAfter(batch, change),
+    number: job.attempt,
+    ...demandOf(runtime, ordinal),
+    snapshot,
     phase: 'ready',
     launcher: 'plain',
-    ...(limits.memBytes === undefined ? {} : { memBytes: limits.memBytes }),
+    claimedAt: performance.now(),
   };
 }

@@ -31,10 +31,10 @@ export class OutputReader {
     const runtime = await this.#cache.get(request.batch);
     if (runtime === undefined)
       return request.cursors.map((cursor) => ({ cursor, bytes: Buffer.alloc(0), ended: true }));
-    const deadline = Date.now() + request.waitMs;
+    const deadline = performance.now() + request.waitMs;
     for (let pause = firstPauseMs; ; pause = Math.min(pause * 1.5, longestPauseMs)) {
       const pieces = await this.#look(request, (ordinal) => indexOf(runtime.batch.spec.jobs, ordinal));
-      if (pieces.length > 0 || Date.now() >= deadline) return pieces;
+      if (pieces.length > 0 || performance.now() >= deadline) return pieces;
       await delay(pause);
     }
   }

@@ -1,6 +1,7 @@
 import { applyEvent, type BatchId, isIllegal, type Job, type JobEvent } from '@omx/core';
 import {
   type BatchStore,
+  changeTo,
   type JobChange,
   type JobRows,
   type JobSnapshot,
@@ -180,11 +181,11 @@ function changeOf(report: Report): JobChange | undefined {
   const { snapshot } = report.attempt;
   const after = applyEvent(snapshot.job, report.event);
   if (isIllegal(after)) return undefined;
-  const common = { snapshot, hasPackedOutput: report.output !== undefined };
+  const common = { ...changeTo(snapshot, report.event, after), hasPackedOutput: report.output !== undefined };
   // Who cancels a job does not want it tried again.
-  if (report.retryAt === undefined || snapshot.job.wish === 'cancel') return { ...common, next: after };
+  if (report.retryAt === undefined || snapshot.job.wish === 'cancel') return common;
   const again = applyEvent(after, { type: 'retry', at: report.retryAt });
-  return isIllegal(again) ? { ...common, next: after } : { ...common, next: again, ended: after };
+  return isIllegal(again) ? common : { ...common, next: again, ended: after };
 }
 
 function stillOurs(attempt: Attempt, actual: JobSnapshot): boolean {

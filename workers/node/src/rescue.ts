@@ -1,68 +1,123 @@
-import { type Batch, type BatchId, nodeLeaseMs } from '@omx/core';
-import { type BatchStore, batchKeys, globalKeys, type JobStore, type NodeStore } from '@omx/queue';
+import { type Batch, type BatchId, leftReason, type NodeInfo } from '@omx/core';
+import { endShepherd } from '@omx/launch';
+import { type BatchStore, batchKeys, EventLog, type JobStore, type NodeStore, queueClock } from '@omx/queue';
+import type { Logger } from 'pino';
+
+import { LeaseWatch } from './lease-watch.ts';
+
+/** How long a rescuer may take for one node before another may try. */
+const claimMs = 30_000;
+/** A lost node is looked at again after so long: one of its writes may have come in late. */
+const againMs = 30_000;
+
+interface RescuerOptions {
+  readonly batches: BatchStore;
+  readonly jobs: JobStore;
+  readonly nodes: NodeStore;
+  /** This node's name. */
+  readonly self: string;
+  /** Of this node: processes of nodes at the same place can be ended from here. */
+  readonly place: string;
+  readonly log: Logger;
+}
+
+/** Whether the holder of an attempt is alive after all. */
+type Keep = (batch: BatchId, ordinal: number, attempt: number) => boolean;
 
 /**
- * Takes jobs from a node that can no longer run them: one whose lease has run out, or this node's own earlier self.
+ * Takes jobs from a node that is lost, or from this node's own earlier self.
  *
  * A job that was claimed but not started goes back as if nothing had happened; one that may have run is a lost attempt,
- * counted against the crash limit and never against the user's retries. The compare-and-set decides against the node
- * should it come back in the middle.
+ * counted against the crash limit and never against the user's retries. While a node's jobs are freed its lease is held
+ * here, so that it cannot come back in the middle; and the compare-and-set decides against it should it try to write.
  */
 export class Rescuer {
-  readonly #batches: BatchStore;
-  readonly #jobs: JobStore;
-  readonly #nodes: NodeStore;
+  readonly #options: RescuerOptions;
+  readonly #watch = new LeaseWatch();
+  readonly #log: EventLog;
+  /** Nodes whose jobs were freed: at which counter, and when (ms of `performance.now`). */
+  readonly #done = new Map<string, { readonly beats: number; readonly at: number }>();
 
-  constructor(batches: BatchStore, jobs: JobStore, nodes: NodeStore) {
-    this.#batches = batches;
-    this.#jobs = jobs;
-    this.#nodes = nodes;
+  constructor(options: RescuerOptions) {
+    this.#options = options;
+    this.#log = new EventLog(options.batches.redis);
   }
 
-  /** Frees the jobs of every node that is gone. One worker does it at a time. */
-  async rescueDeadNodes(self: string): Promise<void> {
-    for (const node of await this.#nodes.list()) {
-      if (node.state !== 'down' || node.name === self || Date.now() - node.lastSeen < nodeLeaseMs) continue;
-      const taken = await this.#batches.redis.set(globalKeys.rescue(node.name), self, 'PX', 30_000, 'NX');
-      if (taken !== 'OK') continue;
-      await this.freeJobsOf(
-        node.name,
-        () => false,
-        `node ${node.name} has not been heard of since ${new Date(node.lastSeen).toISOString()}`,
-      );
+  /** Looks at all nodes and frees the jobs of those that are lost. Call it every few seconds: it measures by its calls. */
+  async rescueLostNodes(): Promise<void> {
+    const { nodes, self } = this.#options;
+    const [known, beats] = await Promise.all([nodes.list(), nodes.beats()]);
+    const others = known.filter((node) => node.name !== self);
+    const lost = this.#watch.look(
+      new Map(others.map(({ name, leaseMs }) => [name, { beats: beats.get(name) ?? 0, leaseMs }])),
+      performance.now(),
+    );
+    const gone = lost.size === 0 ? new Set() : await nodes.gone();
+    for (const node of others) {
+      const count = lost.get(node.name);
+      if (count === undefined || node.state !== 'down') continue;
+      const done = this.#done.get(node.name);
+      const again = done?.beats === count;
+      if (again && performance.now() - done.at < againMs && !gone.has(node.name)) continue;
+      await this.#rescue(node, count, { again, gone: gone.has(node.name) });
     }
   }
 
   /** @param keep attempts that are alive after all, by batch, ordinal and number */
-  async freeJobsOf(
-    node: string,
-    keep: (batch: BatchId, ordinal: number, attempt: number) => boolean,
-    why: string,
-  ): Promise<number> {
+  async freeJobsOf(node: string, keep: Keep, why: string, stillOurs: () => Promise<boolean>): Promise<number> {
+    const { batches } = this.#options;
     let freed = 0;
-    for (const id of await this.#batches.active()) {
-      const number = await this.#batches.redis.hget(batchKeys(id).nodes, node);
-      const batch = number === null ? undefined : await this.#batches.find(id);
+    for (const id of await batches.active()) {
+      const number = await batches.redis.hget(batchKeys(id).nodes, node);
+      const batch = number === null ? undefined : await batches.find(id);
       if (batch === undefined) continue;
+      if (!(await stillOurs())) break;
       const changed = await this.#free(batch, Number(number), keep);
-      if (changed > 0) await this.#batches.addNote(id, `${changed} of its jobs were freed: ${why}`);
+      if (changed > 0) await batches.addNote(id, `${changed} of its jobs were freed: ${why}`);
       freed += changed;
     }
     return freed;
   }
 
-  async #free(
-    batch: Batch,
-    node: number,
-    keep: (batch: BatchId, ordinal: number, attempt: number) => boolean,
-  ): Promise<number> {
-    const changed = await this.#jobs.apply(
+  async #rescue(
+    node: NodeInfo,
+    beats: number,
+    known: { readonly again: boolean; readonly gone: boolean },
+  ): Promise<void> {
+    const { nodes, self, log } = this.#options;
+    const { again, gone } = known;
+    const nearby = node.place === this.#options.place;
+    // It lets its jobs finish and nobody can look there; only a person may say that it is gone.
+    if (node.onLost === 'finish' && !nearby && !gone) return;
+    const claim = async (): Promise<boolean> => nodes.claimLease(node.name, self, beats, claimMs);
+    if (!(await claim())) return;
+    try {
+      // Its worker is gone or hangs; whatever it still runs would run twice.
+      if (nearby) await endShepherd(node.shepherdPid);
+      const freed = await this.freeJobsOf(
+        node.name,
+        () => false,
+        `node ${node.name} is lost; it was last heard of at ${new Date(node.lastSeen).toISOString()}`,
+        claim,
+      );
+      this.#done.set(node.name, { beats, at: performance.now() });
+      if (freed === 0 && (again || node.reason === leftReason)) return;
+      log.warn({ node: node.name, freed }, 'a node is lost: its jobs are given to others');
+      await this.#log.append('node-lost', node.name, `${freed} of its jobs were freed by ${self}`);
+    } finally {
+      await nodes.endClaim(node.name, self);
+      if (gone) await nodes.remove(node.name);
+    }
+  }
+
+  async #free(batch: Batch, node: number, keep: Keep): Promise<number> {
+    const changed = await this.#options.jobs.apply(
       batch,
       [{ first: 0, last: batch.total - 1 }],
       (job, ordinal) => {
         if (!('node' in job) || job.status === 'ended' || job.node !== node || keep(batch.id, ordinal, job.attempt))
           return undefined;
-        return { type: job.status === 'leased' ? 'requeue' : 'lose', attempt: job.attempt, at: Date.now() };
+        return { type: job.status === 'leased' ? 'requeue' : 'lose', attempt: job.attempt, at: queueClock.now() };
       },
       { offer: true },
     );

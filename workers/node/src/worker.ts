@@ -1,37 +1,35 @@
-import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 
-import { ExitCode, isOmxError, type NodeRole, type NodeState, OmxError } from '@omx/core';
-import { detectLaunchers, readCpuFacts, Shepherd } from '@omx/launch';
+import { isOmxError, type LauncherName, type NodeMap, type NodeRole, type OnLost } from '@omx/core';
+import { detectLaunchers, readPlace, Shepherd } from '@omx/launch';
 import {
   BatchStore,
   describeAddress,
-  globalKeys,
   JobStore,
   NodeStore,
   openConnection,
-  parseWake,
   type QueueAddress,
   type Redis,
   requireSafeServer,
   serveRequests,
 } from '@omx/queue';
-import { Delivery } from '@omx/queue/delivery';
-import { ResultsPool } from '@omx/worker-results';
 import type { Logger } from 'pino';
 
 import { adopt } from './adoption.ts';
 import { Attempts } from './attempt.ts';
 import { BatchCache } from './batch-cache.ts';
-import { Dependencies } from './dependencies.ts';
-import { Executor } from './executor.ts';
-import { FollowUps } from './follow-ups.ts';
-import { Heartbeat } from './heartbeat.ts';
+import { nodeIdentity } from './identity.ts';
+import { Lease } from './lease.ts';
+import { Membership } from './membership.ts';
+import { NodeLoad } from './node-load.ts';
+import { makeParts, type NodeParts } from './node-parts.ts';
+import { offeredLaunchers } from './offered-launchers.ts';
 import { OutputReader } from './reader.ts';
-import { Rescuer } from './rescue.ts';
-import { TakeLoop } from './take-loop.ts';
-import { Wishes } from './wishes.ts';
+import { checkPaths } from './path-check.ts';
+import { Timers } from './timers.ts';
+import { readUsage } from './usage-reader.ts';
+import { listenForWakeUps } from './wake-channel.ts';
 
 export interface WorkerOptions {
   readonly address: QueueAddress;
@@ -39,15 +37,23 @@ export interface WorkerOptions {
   /** Folder for this node's journal, outputs and sockets. */
   readonly nodeDir: string;
   readonly shepherdSocket: string;
-  /** @defaultValue 'auto': one a usable CPU */
+  /** @defaultValue 'auto': one a usable CPU, fewer while others use them */
   readonly slots: number | 'auto';
   readonly role: NodeRole;
   readonly labels: Readonly<Record<string, string>>;
+  /** The only launchers it offers; undefined: all that work there. */
+  readonly launchers?: readonly LauncherName[];
+  readonly leaseMs: number;
+  readonly onLost: OnLost;
+  /** Leave after so long without a job, milliseconds; undefined: stay. */
+  readonly idleMs?: number;
+  readonly map?: NodeMap;
   readonly version: string;
   readonly log: Logger;
 }
 
-const beatMs = 2000;
+/** How often the lease is renewed; a short one several times before it ends. */
+const longestBeatMs = 2000;
 const sweepMs = 2000;
 const homeLookMs = 5000;
 
@@ -61,9 +67,11 @@ export class NodeWorker {
   readonly #redis: Redis;
   readonly #subscriber: Redis;
   readonly #attempts = new Attempts();
-  readonly #timers: NodeJS.Timeout[] = [];
-  #parts: Parts | undefined;
-  #state: NodeState = 'up';
+  readonly #timers = new Timers((error) => this.#failed(error));
+  #parts: NodeParts | undefined;
+  #busyAt = performance.now();
+  /** Of the embedded queue's server. */
+  #serverPid: number | undefined;
   #stopped: (() => void) | undefined;
   /** Resolves when the worker has stopped, by request or because it must not go on. */
   readonly stopped = new Promise<void>((resolve) => {
@@ -84,65 +92,68 @@ export class NodeWorker {
     mkdirSync(nodeDir, { recursive: true, mode: 0o700 });
     mkdirSync(dirname(this.#options.shepherdSocket), { recursive: true, mode: 0o700 });
     await this.#redis.ping();
-    await requireSafeServer(this.#redis, describeAddress(this.#options.address));
-    const facts = await detectLaunchers();
+    await requireSafeServer(this.#redis, describeAddress(this.#options.address), this.#subscriber);
+    // A server that runs for us alone; any other's work is not ours.
+    if ('socket' in this.#options.address)
+      this.#serverPid = Number(/process_id:(\d+)/.exec(await this.#redis.info('server'))?.[1]);
+    const facts = offeredLaunchers(await detectLaunchers(), this.#options.launchers);
     const batches = new BatchStore(this.#redis);
     const jobs = new JobStore(batches);
     const nodes = new NodeStore(this.#redis);
     const cache = new BatchCache(batches, name, facts);
-    const slots = this.#options.slots === 'auto' ? Math.max(1, Math.floor(readCpuFacts().usable)) : this.#options.slots;
+    const load = new NodeLoad({ slots: this.#options.slots, own: () => this.#ownProcesses() });
+    const { maxSlots, speed } = load;
     const identity = nodeIdentity(nodeDir);
-    const heartbeat = new Heartbeat({
-      nodes,
-      name,
-      identity,
-      role: this.#options.role,
-      labels: this.#options.labels,
-      facts,
-      version: this.#options.version,
-      status: () => ({ state: this.#state, slots, running: this.#attempts.running }),
-    });
-    await this.#takeName(heartbeat, identity);
-    const shepherd = await Shepherd.open({ stateDir: nodeDir, socketPath: this.#options.shepherdSocket });
-    const delivery = new Delivery(this.#redis, this.#options.address, (error) => this.#connectionError(error));
-    const followUps = new FollowUps({
-      batches,
-      jobs,
-      cache,
-      delivery,
-      dependencies: new Dependencies(batches, jobs),
-      log,
-    });
-    const pool = new ResultsPool();
-    const executor = new Executor({
-      batches,
-      jobs,
-      cache,
-      shepherd,
-      attempts: this.#attempts,
-      pool,
-      nodeDir,
-      node: name,
-      slots,
-      followUps,
-      log,
-    });
-    const takeLoop = new TakeLoop({
+    const { leaseMs, onLost, role, labels, version, map } = this.#options;
+    const lease = new Lease({ nodes, name, identity, leaseMs, onLost });
+    const place = readPlace();
+    const membership = new Membership({
       redis: this.#redis,
-      name,
-      labels: this.#options.labels,
-      slots,
-      attempts: this.#attempts,
-      delivery,
+      nodes,
+      lease,
+      constants: {
+        name,
+        identity,
+        role,
+        labels,
+        facts,
+        version,
+        maxSlots,
+        leaseMs,
+        onLost,
+        place,
+        speed,
+        ...(map === undefined ? {} : { map }),
+      },
+      status: () => ({ slots: load.slots, running: this.#attempts.running, load: load.latest }),
+      log,
+      onBack: async () => {
+        await this.#parts?.wishes.checkAll();
+        this.#parts?.takeLoop.wake();
+      },
+      onReplaced: () => void this.stop(),
+      onDeaf: () => this.#shepherdDeaf(),
+    });
+    await membership.join();
+    const shepherd = await Shepherd.open({ stateDir: nodeDir, socketPath: this.#options.shepherdSocket });
+    const parts = makeParts({
+      options: this.#options,
+      redis: this.#redis,
       batches,
       jobs,
+      nodes,
       cache,
-      executor,
-      log,
+      attempts: this.#attempts,
+      shepherd,
+      membership,
+      load,
+      place,
+      onConnectionError: (error) => this.#connectionError(error),
     });
-    const rescuer = new Rescuer(batches, jobs, nodes);
-    const wishes = new Wishes({ jobs, cache, attempts: this.#attempts, executor, log });
-    this.#parts = { shepherd, delivery, executor, takeLoop, heartbeat, nodes, identity, pool, wishes, followUps };
+    this.#parts = parts;
+    const { executor, followUps, takeLoop, rescuer } = parts;
+    // Adoption may take longer than a lease lasts.
+    this.#timers.every(this.#beatMs, async () => this.#beat(membership, load));
     await adopt({ shepherd, attempts: this.#attempts, cache, jobs, rescuer, node: name });
     executor.listen();
     const reader = new OutputReader(nodeDir, cache, this.#attempts);
@@ -150,18 +161,24 @@ export class NodeWorker {
       this.#subscriber,
       this.#redis,
       name,
-      async (request) => reader.answer(request),
+      {
+        read: async (request) => reader.answer(request),
+        usage: async () => readUsage(this.#attempts),
+        check: async ({ paths }) => checkPaths(paths),
+      },
       (error) => this.#failed(error),
     );
-    await this.#listen({ wishes, takeLoop, followUps, cache, executor });
+    await listenForWakeUps(this.#subscriber, name, parts, (error) => this.#failed(error));
     shepherd.onClose((error) => this.#shepherdGone(error));
-    if (this.#options.role !== 'home') takeLoop.start();
-    this.#every(beatMs, async () => this.#beat(heartbeat, identity));
-    this.#every(sweepMs, async () => this.#sweep({ followUps, rescuer, wishes, executor, cache }));
-    this.#every(homeLookMs, async () => this.#leaveWithoutHome());
+    await membership.bind(shepherd);
+    takeLoop.start();
+    this.#timers.every(sweepMs, async () => this.#sweep(parts));
+    // By itself, as it measures time by its own looks.
+    this.#timers.every(sweepMs, async () => rescuer.rescueLostNodes());
+    this.#timers.every(homeLookMs, async () => this.#leaveWithoutHome());
     await followUps.sweep();
     takeLoop.wake();
-    log.info({ node: name, slots, pid: process.pid }, 'node is up');
+    log.info({ node: name, slots: maxSlots, pid: process.pid }, 'node is up');
   }
 
   /**
@@ -171,16 +188,18 @@ export class NodeWorker {
   async stop(options: { readonly keepJobs?: boolean } = {}): Promise<void> {
     const parts = this.#parts;
     this.#parts = undefined;
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers.stop();
     if (parts !== undefined) {
-      this.#state = 'down';
+      // Jobs may take longer to end than a lease lasts.
+      this.#timers.every(this.#beatMs, async () => parts.membership.beat());
+      parts.quarantine.close();
       await parts.takeLoop.stop();
       if (options.keepJobs !== true) await parts.executor.giveUp();
       await parts.pool.close();
       if (options.keepJobs === true) parts.shepherd.close();
       else await parts.shepherd.quit({ force: true });
-      await parts.nodes.describe({ ...parts.heartbeat.describe(), running: 0 });
-      await parts.nodes.giveUpLease(this.#options.name, parts.identity);
+      this.#timers.stop();
+      await parts.membership.leave(options.keepJobs === true);
       await parts.delivery.close();
       this.#options.log.info({ node: this.#options.name }, 'node has left');
     }
@@ -189,53 +208,33 @@ export class NodeWorker {
     this.#stopped?.();
   }
 
-  async #takeName(heartbeat: Heartbeat, identity: string): Promise<void> {
-    const holder = await heartbeat.beat();
-    if (holder === identity) return;
-    throw new OmxError(`cannot join as '${this.#options.name}': another node has that name and is alive`, {
-      code: 'NODE_NAME_TAKEN',
-      exitCode: ExitCode.usage,
-      hint: 'choose another with --name',
-    });
+  async #beat(membership: Membership, load: NodeLoad): Promise<void> {
+    // A subscription that went silent would not be noticed otherwise.
+    this.#subscriber.ping().catch(() => undefined);
+    if (load.sample()) this.#parts?.takeLoop.wake();
+    await membership.beat();
+    await this.#leaveWhenIdle();
   }
 
-  async #listen(parts: Listeners): Promise<void> {
-    const { wishes, takeLoop, followUps, cache, executor } = parts;
-    this.#subscriber.on('message', (channel: string, text: string) => {
-      if (channel !== globalKeys.wake) return;
-      const { reason, batch, graceMs } = parseWake(text);
-      const work = {
-        chunks: async () => {
-          await followUps.dispatch(batch);
-          takeLoop.wake();
-        },
-        change: async () => {
-          if ((await cache.reloadIfKnown(batch))?.batch.untouched === 'cancelled') executor.cancelReady(batch);
-        },
-        wish: async () => wishes.check(batch, graceMs),
-      }[reason];
-      work?.().catch((error: unknown) => this.#failed(error));
-    });
-    this.#subscriber.on('ready', () => takeLoop.wake());
-    await this.#subscriber.subscribe(globalKeys.wake);
+  get #beatMs(): number {
+    return Math.min(longestBeatMs, this.#options.leaseMs / 4);
   }
 
-  async #beat(heartbeat: Heartbeat, identity: string): Promise<void> {
-    const holder = await heartbeat.beat();
-    if (holder === identity) return;
-    this.#options.log.error({ node: this.#options.name }, 'another node has taken this name: leaving');
+  /** What they and theirs do is no external load. */
+  #ownProcesses(): number[] {
+    return [this.#parts?.shepherd.pid, this.#serverPid].filter((pid) => pid !== undefined);
+  }
+
+  async #leaveWhenIdle(): Promise<void> {
+    const { idleMs, log, name } = this.#options;
+    if (this.#attempts.size > 0) this.#busyAt = performance.now();
+    if (idleMs === undefined || performance.now() - this.#busyAt < idleMs) return;
+    log.info({ node: name }, 'no job for as long as --idle-timeout says: leaving');
     await this.stop();
   }
 
-  async #sweep(parts: {
-    followUps: FollowUps;
-    rescuer: Rescuer;
-    wishes: Wishes;
-    executor: Executor;
-    cache: BatchCache;
-  }): Promise<void> {
+  async #sweep(parts: NodeParts): Promise<void> {
     await parts.followUps.sweep();
-    await parts.rescuer.rescueDeadNodes(this.#options.name);
     await parts.wishes.checkAll();
     parts.executor.enforceMemory();
     const inUse = new Set([...this.#attempts.all()].map((attempt) => attempt.batch));
@@ -271,11 +270,20 @@ export class NodeWorker {
     });
   }
 
+  /** It holds the jobs, and nobody else can end them. Killed, it takes them along, and they are run again. */
+  #shepherdDeaf(): void {
+    const pid = this.#parts?.shepherd.pid;
+    if (pid === undefined) return;
+    this.#options.log.error({ pid }, 'the shepherd does not answer: ending it');
+    process.kill(pid, 'SIGKILL');
+  }
+
   /** Somebody else is this node now; nothing of it may be touched any more. */
   #abandon(): void {
     const parts = this.#parts;
     this.#parts = undefined;
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers.stop();
+    parts?.quarantine.close();
     parts?.shepherd.close();
     // Not waited for: the queue may be gone with the rest.
     for (const closing of [parts?.takeLoop.stop(), parts?.delivery.close(), parts?.pool.close()])
@@ -289,7 +297,8 @@ export class NodeWorker {
     const parts = this.#parts;
     if (parts === undefined) return;
     this.#parts = undefined;
-    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    this.#timers.stop();
+    parts.quarantine.close();
     await parts.takeLoop.stop();
     await parts.delivery.close();
     await parts.pool.close();
@@ -299,62 +308,16 @@ export class NodeWorker {
     await this.start();
   }
 
-  #every(ms: number, work: () => Promise<void>): void {
-    let busy = false;
-    const timer = setInterval(() => {
-      if (busy) return;
-      busy = true;
-      work()
-        .catch((error: unknown) => this.#failed(error))
-        .finally(() => {
-          busy = false;
-        });
-    }, ms);
-    this.#timers.push(timer);
-  }
-
   #failed(error: unknown): void {
     this.#options.log.error({ err: error }, 'a task of the worker failed');
   }
 
   #connectionError(error: Error): void {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ECONNREFUSED' || code === 'ENOENT') this.#parts?.membership.queueIsDown();
     this.#options.log.warn(
       { reason: error.message === '' ? String((error as NodeJS.ErrnoException).code) : error.message },
       'the connection to the queue is disturbed',
     );
-  }
-}
-
-/** Those whom a message of the wake channel may concern. */
-interface Listeners {
-  readonly wishes: Wishes;
-  readonly takeLoop: TakeLoop;
-  readonly followUps: FollowUps;
-  readonly cache: BatchCache;
-  readonly executor: Executor;
-}
-
-interface Parts {
-  readonly shepherd: Shepherd;
-  readonly delivery: Delivery;
-  readonly executor: Executor;
-  readonly takeLoop: TakeLoop;
-  readonly heartbeat: Heartbeat;
-  readonly nodes: NodeStore;
-  readonly identity: string;
-  readonly pool: ResultsPool;
-  readonly wishes: Wishes;
-  readonly followUps: FollowUps;
-}
-
-/** A random name kept in the node's folder: a worker started again there is the same node. */
-function nodeIdentity(nodeDir: string): string {
-  const path = join(nodeDir, 'identity');
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    const identity = randomUUID();
-    writeFileSync(path, `${identity}\n`, { mode: 0o600 });
-    return identity;
   }
 }

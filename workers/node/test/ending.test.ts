@@ -54,6 +54,7 @@ test.each<[RefusedEvent['stage'], string, string | undefined]>([
   ['output', 'ENOSPC', undefined],
   ['output', 'EMFILE', undefined],
   ['output', 'EACCES', 'other'],
+  ['lease', 'ECANCELED', undefined],
 ])('refused at %s with %s: %s', (stage, errno, reason) => {
   expect(refusalReason({ type: 'refused', key: 'b1.1#1', stage, errno, at: 0 })).toBe(reason);
 });

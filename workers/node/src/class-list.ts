@@ -1,0 +1,87 @@
+import { type BatchId, batchId } from '@omx/core';
+import { globalKeys, type NodeSize, parsePlacementClass, type Redis, suits } from '@omx/queue';
+import type { Delivery } from '@omx/queue/delivery';
+
+import type { Demand } from './capacity.ts';
+
+/** A placement class this node may take chunks of. */
+export interface TakenClass {
+  readonly name: string;
+  /** What each of its jobs takes at most. */
+  readonly demand: Demand;
+  /** It asks for certain nodes or labels. */
+  readonly isChoosy: boolean;
+  /** The batch of its next chunk, where that is known. */
+  readonly next?: BatchId;
+}
+
+const knownForMs = 500;
+
+/** The placement classes there are, as far as they concern this node. */
+export class ClassList {
+  readonly #redis: Redis;
+  readonly #delivery: Delivery;
+  readonly #node: NodeSize;
+  #classes: readonly TakenClass[] = [];
+  #names: readonly string[] = [];
+  #readAt = Number.NEGATIVE_INFINITY;
+  /** How many nodes have joined, this one and those that are down included. */
+  nodeCount = 1;
+
+  constructor(redis: Redis, delivery: Delivery, node: NodeSize) {
+    this.#redis = redis;
+    this.#delivery = delivery;
+    this.#node = node;
+  }
+
+  /** There may be a new one. */
+  expire(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /**
+   * In the order in which their chunks are to be taken.
+   * @param look whether it must be known which batch comes next
+   */
+  async inOrder(look: boolean): Promise<readonly TakenClass[]> {
+    await this.#read();
+    if (this.#classes.length <= 1 && !look) return this.#classes;
+    const heads = await this.#delivery.heads(this.#classes.map(({ name }) => name));
+    // One without a chunk comes last: it may have one whose time has come just now.
+    const last = { rank: Infinity, batch: Infinity };
+    return this.#classes
+      .map((each) => ({ each, head: heads.get(each.name) ?? last }))
+      .toSorted(
+        (a, b) =>
+          compare(a.head.rank, b.head.rank) ||
+          // Others may take the rest.
+          compare(Number(b.each.isChoosy), Number(a.each.isChoosy)) ||
+          compare(a.head.batch, b.head.batch),
+      )
+      .map(({ each, head }) => (head === last ? each : { ...each, next: batchId(head.batch) }));
+  }
+
+  async #read(): Promise<void> {
+    if (performance.now() - this.#readAt <= knownForMs) return;
+    const [names, nodeCount] = await Promise.all([
+      this.#redis.smembers(globalKeys.classes),
+      this.#redis.hlen(globalKeys.nodes),
+    ]);
+    this.nodeCount = nodeCount;
+    for (const name of this.#names) if (!names.includes(name)) await this.#delivery.forget(name);
+    this.#names = names;
+    this.#classes = names.flatMap((name) => {
+      const requirement = parsePlacementClass(name);
+      const { nodes, labels, cpus, memBytes } = requirement;
+      if (!suits(requirement, this.#node)) return [];
+      const demand = { slots: cpus, ...(memBytes === 0 ? {} : { memBytes }) };
+      return [{ name, demand, isChoosy: nodes.length + Object.keys(labels).length > 0 }];
+    });
+    this.#readAt = performance.now();
+  }
+}
+
+/** Infinity is as large as itself. */
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a - b;
+}

@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+
+import { LeaseWatch } from '../src/lease-watch.ts';
+
+/** Looks every two seconds; `beats` is what n1's counter says at that time. */
+function watchN1(beats: (at: number) => number | undefined, times: readonly number[], leaseMs = 12_000): number[] {
+  const watch = new LeaseWatch();
+  return times.filter((at) => {
+    const count = beats(at);
+    return watch.look(new Map(count === undefined ? [] : [['n1', { beats: count, leaseMs }]]), at).has('n1');
+  });
+}
+
+const everyTwoSeconds = Array.from({ length: 20 }, (_, at) => at * 2000);
+
+describe('the watch over leases', () => {
+  test('a node that renews is not lost', () => {
+    expect(watchN1((at) => at, everyTwoSeconds)).toEqual([]);
+  });
+
+  test('one that stopped is lost when its lease is over, and until it renews again', () => {
+    const stops = watchN1((at) => (at >= 8000 && at < 26_000 ? 7 : at), everyTwoSeconds);
+    expect(stops).toEqual([20_000, 22_000, 24_000]);
+  });
+
+  test('the length of the lease is the node’s own', () => {
+    expect(watchN1(() => 7, everyTwoSeconds, 4000)[0]).toBe(4000);
+    expect(watchN1(() => 7, everyTwoSeconds, 30_000)[0]).toBe(30_000);
+  });
+
+  test('nobody is judged by a time in which nobody looked', () => {
+    const away = everyTwoSeconds.filter((at) => at <= 6000 || at >= 20_000);
+    expect(watchN1(() => 7, away)[0]).toBe(32_000);
+  });
+
+  test('a node that is forgotten and comes again begins anew', () => {
+    const gone = watchN1((at) => (at === 10_000 ? undefined : 7), everyTwoSeconds);
+    expect(gone[0]).toBe(24_000);
+  });
+});
