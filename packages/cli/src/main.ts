@@ -39,8 +39,17 @@ function report(thrown: unknown, io: Io, json: boolean): number {
     const { code, message, hint } = thrown;
     return print(io, json, { code, message, ...(hint === undefined ? {} : { hint }) }, thrown.exitCode);
   }
+  if (/^NOPERM\b/.test(error.message)) {
+    const message = `the queue’s user lacks a right: ${error.message}`;
+    return print(
+      io,
+      json,
+      { code: 'REDIS_RIGHTS', message, hint: 'omx doctor names all that it lacks' },
+      ExitCode.unreachable,
+    );
+  }
   // The server answers, and says that it cannot (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors).
-  if (/^(MISCONF|OOM|READONLY|NOPERM|LOADING|MASTERDOWN|NOREPLICAS)\b/.test(error.message)) {
+  if (/^(MISCONF|OOM|READONLY|LOADING|MASTERDOWN|NOREPLICAS)\b/.test(error.message)) {
     const hint = 'omx doctor looks at the server; often its disk or its memory is full';
     return print(
       io,

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-import { usageError } from '@omx/core';
+import { errorOf, usageError } from '@omx/core';
 import {
   BatchStore,
   connect,
@@ -14,6 +14,7 @@ import {
   OutputStore,
   type QueueAddress,
   type Redis,
+  rightsErrorOf,
 } from '@omx/queue';
 import { ensureServer, type Home, homeAt, pidFileHolder, startDaemon, withLock } from '@omx/queue/embedded';
 
@@ -111,6 +112,8 @@ export async function withSession<T>(
   const session = await openSession(io, options);
   try {
     return await work(session);
+  } catch (error) {
+    throw (await rightsErrorOf(session.redis, describeAddress(session.address), errorOf(error))) ?? error;
   } finally {
     session.close();
   }

@@ -1,16 +1,27 @@
-import { type AfterRule, type BatchId, formatSpans, indexOf, type JobSource, jobCount, spansOf } from '@omx/core';
-import { describeAddress, orderJobs, requireSafeServer } from '@omx/queue';
+import {
+  type AfterRule,
+  type BatchId,
+  type BatchSpec,
+  formatSpans,
+  indexOf,
+  type JobSource,
+  jobCount,
+  spansOf,
+} from '@omx/core';
+import { describeAddress, orderJobs, placementClass, requirementOf, requireSafeServer } from '@omx/queue';
 
-import type { Io } from './io.ts';
+import { type Io, say } from './io.ts';
 import { readBatch, type SubmitOptions } from './read-batch.ts';
 import { select } from './select.ts';
-import type { Session } from './session.ts';
+import { defaultNodeName, type Session } from './session.ts';
 
 export interface Submitted {
   readonly id: BatchId;
   readonly total: number;
   /** A batch with the same key was there already; nothing was added. */
   readonly existed: boolean;
+  /** What it asks for that no node has. */
+  readonly unplaced: string | undefined;
 }
 
 /** Submits what `readBatch` has read. */
@@ -24,7 +35,13 @@ export async function submitBatch(session: Session, read: Awaited<ReturnType<typ
   const { id, existed } = await session.batches.submit({
     spec,
     total,
-    order: held ? [] : await orderJobs(session.batches, session.jobs, spec, total),
+    order: held
+      ? []
+      : await orderJobs(session.batches, session.jobs, {
+          spec,
+          total,
+          ...(items === undefined ? {} : { items }),
+        }),
     untouched: held ? 'held' : 'queued',
     note: heldNote(
       spec.hold,
@@ -32,7 +49,29 @@ export async function submitBatch(session: Session, read: Awaited<ReturnType<typ
     ),
     ...(items === undefined ? {} : { items }),
   });
-  return { id, total: existed ? (await session.batches.load(id)).total : total, existed };
+  return {
+    id,
+    total: existed ? (await session.batches.load(id)).total : total,
+    existed,
+    unplaced: await unplacedReason(session, spec),
+  };
+}
+
+/** What the batch asks for that no known node could ever give; it waits for one that can. */
+async function unplacedReason(session: Session, spec: BatchSpec): Promise<string | undefined> {
+  const asked = requirementOf(spec);
+  if (placementClass(asked) === 'any') return undefined;
+  const { neverPlaced } = await import('./why/placement.ts');
+  const nodes = await session.nodes.list();
+  // The worker of this machine is just being started, and nothing but its name is known.
+  if (nodes.length === 0)
+    return asked.nodes.length === 0 || asked.nodes.includes(defaultNodeName()) ? undefined : neverPlaced(asked, nodes);
+  return neverPlaced(asked, nodes);
+}
+
+/** Says so where a batch can run nowhere. */
+export function warnUnplaced(io: Io, { id, unplaced }: Submitted): void {
+  if (unplaced !== undefined) say(io, `warning: ${id} waits until a node joins that can run it: ${unplaced}`);
 }
 
 /** Selectors such as `last` and `all` mean what they mean now, and what they name must be there. */

@@ -1,4 +1,5 @@
 import { type BatchId, ExitCode, formatDuration } from '@omx/core';
+import { queueClock } from '@omx/queue';
 
 import { type Io, say } from './io.ts';
 import { etaMs } from './render/eta.ts';
@@ -41,7 +42,7 @@ export async function waitFor(
   const targets = await Promise.all(
     what.map(async (each) => new WaitTarget(typeof each === 'string' ? await wholeBatch(session, each) : each)),
   );
-  const display = options.display ?? createProgress(io, options, Date.now());
+  const display = options.display ?? createProgress(io, options, queueClock.now());
   const wait = new Wait(io, session, targets, options, display);
   try {
     return await wait.untilEnded();
@@ -170,7 +171,7 @@ class Wait {
   }
 
   #update(): void {
-    const now = Date.now();
+    const now = queueClock.now();
     this.#shown = true;
     this.#display.update(viewOf(this.#targets, now), now);
   }

@@ -9,6 +9,7 @@ import {
   type Span,
   spansOf,
 } from '@omx/core';
+import { queueClock } from '@omx/queue';
 
 import type { Session } from '../session.ts';
 import type { Causes } from './causes.ts';
@@ -68,7 +69,7 @@ export async function runAgain(session: Session, again: Again, changes: Changes)
   const changed = await session.jobs.apply(
     batch,
     spans,
-    (job) => (target.passes(job) && causes.test(job) ? { type: 'rerun', at: Date.now() } : undefined),
+    (job) => (target.passes(job) && causes.test(job) ? { type: 'rerun', at: queueClock.now() } : undefined),
     {
       failedOnly,
       offer: true,

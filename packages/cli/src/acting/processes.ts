@@ -25,7 +25,7 @@ export function shepherdPid(nodeDir: string): number | undefined {
 /** The embedded server: the one that answers, else the one of the pid file if it works in our folder. */
 export async function queuePid(home: Home): Promise<number | undefined> {
   if (await answers(home.redisSocket)) {
-    const redis = await connect({ socket: home.redisSocket });
+    const redis = await connect({ socket: home.redisSocket }, { anyVersion: true });
     const pid = /^process_id:(\d+)/m.exec(await redis.info('server'))?.[1];
     redis.disconnect();
     return Number(pid);

@@ -57,7 +57,7 @@ export async function releaseUntouched(
   from: 'held' | 'cancelled',
 ): Promise<{ readonly batch: Batch; readonly changed: number }> {
   if (batch.untouched !== from) return { batch, changed: 0 };
-  const order = await orderJobs(session.batches, session.jobs, batch.spec, batch.total);
+  const order = await orderJobs(session.batches, session.jobs, batch);
   return changeUntouched(session, batch, [from], 'queued', '', order);
 }
 

@@ -1,4 +1,5 @@
 import { type Job, type JobEvent, parseDuration, within } from '@omx/core';
+import { queueClock } from '@omx/queue';
 
 import { type Target, targetsOf } from '../acting/selected.ts';
 import { changeUntouched, hasEnded, takesUntouched, touchedSpans } from '../acting/untouched.ts';
@@ -83,7 +84,7 @@ function cancelEvent(job: Job): JobEvent | undefined {
   switch (job.status) {
     case 'queued':
     case 'held':
-      return { type: 'cancel', by: 'user', at: Date.now() };
+      return { type: 'cancel', by: 'user', at: queueClock.now() };
     case 'leased':
     case 'running':
     case 'paused':

@@ -1,5 +1,5 @@
 import { formatBytes, indexOf } from '@omx/core';
-import type { JobSnapshot } from '@omx/queue';
+import { type JobSnapshot, queueClock } from '@omx/queue';
 
 import { type Io, say, write } from '../io.ts';
 import { JobCommands } from '../acting/job-commands.ts';
@@ -52,7 +52,7 @@ async function viewAll(
   nodeNames: ReadonlyMap<number, string>,
   commands: JobCommands | undefined,
 ): Promise<JobView[]> {
-  const now = Date.now();
+  const now = queueClock.now();
   const views: JobView[] = [];
   for (const snapshot of snapshots) {
     const argv = commands === undefined ? [] : await commands.argv(snapshot.ordinal);

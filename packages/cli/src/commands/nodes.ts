@@ -1,55 +1,49 @@
-import { formatBytes, formatDuration, type NodeInfo } from '@omx/core';
+import type { NodeInfo } from '@omx/core';
+import { queueClock } from '@omx/queue';
 
 import { type Io, say, write, writeJson } from '../io.ts';
-import { type Paint, painter, paintState } from '../render/paint.ts';
-import { type Column, oneLine, renderTable } from '../render/table.ts';
-import { isoTime } from '../render/times.ts';
+import { forgetNode } from '../nodes/forget.ts';
+import { nodeTable } from '../nodes/table.ts';
+import { painter } from '../render/paint.ts';
+import { isoTime, secondsOfMs } from '../render/times.ts';
 import { withSession } from '../session.ts';
 
 interface NodesOptions {
   readonly redis?: string;
   readonly json?: boolean;
+  readonly forget?: string;
 }
 
 /** `omx nodes`: the machines with a worker, as they last described themselves. */
 export async function nodes(io: Io, options: NodesOptions): Promise<number> {
   return withSession(io, options, async (session) => {
+    if (options.forget !== undefined) return forgetNode(io, session, options.forget, options);
     const known = await session.nodes.list();
     if (options.json === true) {
       for (const node of known) await writeJson(io, nodeJson(node));
     } else if (known.length === 0)
       say(io, 'no node has joined yet: omx up starts a worker here, omx worker is one in the foreground');
     else {
-      const paint = painter(io);
-      await write(
-        io.stdout,
-        `${renderTable(
-          columns,
-          known.map((node) => row(node, Date.now(), paint)),
-          paint,
-        ).join('\n')}\n`,
-      );
+      await queueClock.sync(session.redis);
+      await write(io.stdout, `${nodeTable(known, queueClock.now(), painter(io)).join('\n')}\n`);
     }
     return 0;
   });
 }
 
-function nodeJson(node: NodeInfo): Record<string, unknown> {
+/** What the contract names comes first; the rest is for whoever looks after the nodes. */
+export function nodeJson(node: NodeInfo): Record<string, unknown> {
   const {
-    name,
-    role,
-    state,
-    slots,
-    running,
-    load,
-    externalLoad,
-    cpus,
-    memTotal,
-    memFree,
-    launchers,
-    labels,
     lastSeen,
+    leaseMs,
+    clockOffsetMs,
+    identity: _identity,
+    place: _place,
+    shepherdPid: _shepherd,
+    ...facts
   } = node;
+  const { name, role, state, slots, running, load, externalLoad, cpus, memTotal, memFree, launchers, labels, ...more } =
+    facts;
   return {
     name,
     role,
@@ -64,39 +58,8 @@ function nodeJson(node: NodeInfo): Record<string, unknown> {
     launchers,
     labels,
     lastSeen: isoTime(lastSeen),
+    ...more,
+    lease: secondsOfMs(leaseMs),
+    clockOffset: secondsOfMs(clockOffsetMs),
   };
-}
-
-const columns: readonly Column[] = [
-  { title: 'name' },
-  { title: 'role' },
-  { title: 'state' },
-  { title: 'slots', align: 'right' },
-  { title: 'load', align: 'right' },
-  { title: 'external', align: 'right' },
-  { title: 'cpus', align: 'right' },
-  { title: 'memory free', align: 'right' },
-  { title: 'launchers' },
-  { title: 'labels' },
-  { title: 'last seen' },
-];
-
-function row(node: NodeInfo, now: number, paint: Paint): string[] {
-  return [
-    node.name,
-    node.role,
-    paintState(paint, node.state),
-    `${node.running}/${node.slots}`,
-    node.load.toFixed(2),
-    node.externalLoad.toFixed(2),
-    String(node.cpus),
-    `${formatBytes(node.memFree)}/${formatBytes(node.memTotal)}`,
-    node.launchers.join(','),
-    oneLine(
-      Object.entries(node.labels)
-        .map(([key, value]) => `${key}=${value}`)
-        .join(','),
-    ) || '-',
-    `${formatDuration(now - node.lastSeen)} ago`,
-  ];
 }

@@ -1,5 +1,7 @@
 import { type Batch, ExitCode, type OmxError } from '@omx/core';
+import { queueClock } from '@omx/queue';
 
+import { refuseOnGuest } from '../guest.ts';
 import { type Io, say } from '../io.ts';
 import { streamNames } from '../output/attempt-output.ts';
 import { Follower } from '../output/follower.ts';
@@ -11,7 +13,7 @@ import type { SubmitOptions } from '../read-batch.ts';
 import { createProgress, type ProgressDisplay } from '../render/progress.ts';
 import { classicTimes } from '../render/times.ts';
 import { type Session, withSession } from '../session.ts';
-import { readChecked, submitBatch } from '../submit-batch.ts';
+import { readChecked, submitBatch, warnUnplaced } from '../submit-batch.ts';
 import { waitFor } from '../wait-for.ts';
 
 interface RunOptions extends SubmitOptions {
@@ -23,8 +25,11 @@ interface RunOptions extends SubmitOptions {
 export async function run(io: Io, words: readonly string[], options: RunOptions): Promise<number> {
   const read = await readChecked(io, words, options);
   return withSession(io, options, async (session) => {
+    await refuseOnGuest(io, session);
     const began = performance.now();
-    const { id } = await submitBatch(session, read);
+    const submitted = await submitBatch(session, read);
+    const { id } = submitted;
+    warnUnplaced(io, submitted);
     const batch = await session.batches.load(id);
     const code = await watch(io, session, batch, options);
     if (code === ExitCode.interrupted) {
@@ -38,7 +43,7 @@ export async function run(io: Io, words: readonly string[], options: RunOptions)
 /** Prints output and progress until the batch has ended. */
 async function watch(io: Io, session: Session, batch: Batch, options: RunOptions): Promise<number> {
   const show = { progress: options.progress === true, quiet: options.quiet === true };
-  const progress = createProgress(io, show, Date.now());
+  const progress = createProgress(io, show, queueClock.now());
   const sink = new RawSink(io, { merged: false, before: () => progress.clear() });
   const display: ProgressDisplay = {
     // A line of output that goes on must not be drawn over.

@@ -1,4 +1,5 @@
 import { doneCount, formatDuration, quoteWord, textOf } from '@omx/core';
+import { queueClock } from '@omx/queue';
 
 import { type BatchView, statusJson, viewSelection } from '../batch-view.ts';
 import { type Io, say, write, writeJson } from '../io.ts';
@@ -23,7 +24,7 @@ export async function status(io: Io, selectors: readonly string[], options: Stat
   return withSession(io, options, async (session) => {
     const selections =
       selectors.length > 0 ? await select(session, selectors) : await newest(session, options.all === true);
-    const now = Date.now();
+    const now = queueClock.now();
     const [only] = selections;
     if (only !== undefined && selections.length === 1 && selectors.length === 1 && selectors[0] !== 'all') {
       const view = await viewSelection(session, only, now, options);

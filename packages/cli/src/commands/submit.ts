@@ -1,9 +1,10 @@
 import { jobCount, jsonOf, JobExpander, quoteWord, textOf } from '@omx/core';
 
+import { refuseOnGuest } from '../guest.ts';
 import { type Io, write, writeJson, writeLine } from '../io.ts';
 import type { SubmitOptions } from '../read-batch.ts';
 import { withSession } from '../session.ts';
-import { readChecked, submitBatch } from '../submit-batch.ts';
+import { readChecked, submitBatch, warnUnplaced } from '../submit-batch.ts';
 
 interface SubmitCommandOptions extends SubmitOptions {
   readonly dryRun?: boolean;
@@ -18,7 +19,10 @@ export async function submit(io: Io, words: readonly string[], options: SubmitCo
   const read = await readChecked(io, words, options);
   if (options.dryRun === true) return dryRun(io, read, options.json === true);
   return withSession(io, options, async (session) => {
-    const { id, total, existed } = await submitBatch(session, read);
+    await refuseOnGuest(io, session);
+    const submitted = await submitBatch(session, read);
+    const { id, total, existed } = submitted;
+    warnUnplaced(io, submitted);
     if (options.json === true) await writeJson(io, { id, jobs: total });
     else if (options.quiet === true) await writeLine(io, id);
     else {

@@ -1,4 +1,5 @@
 import { doneCount, formatBytes } from '@omx/core';
+import { queueClock } from '@omx/queue';
 
 import { type Io, say, write, writeJson } from '../io.ts';
 import { painter } from '../render/paint.ts';
@@ -43,7 +44,7 @@ async function measure(session: Session, selections: readonly Selection[], filte
   const passes = jobFilter(filter);
   const filtered = filter.failed === true || filter.state !== undefined;
   const collector = new UsageCollector();
-  const now = Date.now();
+  const now = queueClock.now();
   const all = { first: Infinity, last: -Infinity, userUs: 0, sysUs: 0, notEnded: 0 };
   for (const { batch, spans, whole } of selections) {
     let names = await session.batches.nodeNames(batch.id);

@@ -7,10 +7,11 @@ import { describeAddress, globalKeys } from '@omx/queue';
 import { answers, ensureServer, type Home, homeAt } from '@omx/queue/embedded';
 
 import { loadConfig } from '../config.ts';
-import { type Io, writeJson, writeLine } from '../io.ts';
+import { type Io, say, writeJson, writeLine } from '../io.ts';
 import { defaultNodeName, localWorkers, type Session, sessionAt, startWorker, withWorkersLock } from '../session.ts';
+import { workerSettings, type WorkerWords } from '../worker-options.ts';
 
-interface UpOptions {
+interface UpOptions extends Partial<Pick<WorkerWords, 'slots' | 'role' | 'label' | 'idleTimeout'>> {
   readonly workers: string;
   readonly json?: boolean;
 }
@@ -29,6 +30,7 @@ const upMs = 30_000;
 /** `omx up`: the embedded server and so many workers, in the background; what runs already is kept. */
 export async function up(io: Io, options: UpOptions): Promise<number> {
   const count = parseCount(options.workers);
+  const args = workerArgs(options);
   const config = loadConfig(io, {});
   const url = config.redis.value;
   if (url !== undefined) {
@@ -40,7 +42,7 @@ export async function up(io: Io, options: UpOptions): Promise<number> {
   const home = homeAt(config.home.value, io.env);
   const wasRunning = await answers(home.redisSocket);
   await ensureServer(home, io.env);
-  const workers = await withWorkersLock(home, async () => startMissing(io, home, count));
+  const workers = await withWorkersLock(home, async () => startMissing(io, home, count, args));
   const session = await sessionAt(io, { socket: home.redisSocket }, home);
   try {
     const nodes = [];
@@ -66,6 +68,8 @@ export async function up(io: Io, options: UpOptions): Promise<number> {
         `node   ${node.name}  ${node.slots} ${node.slots === 1 ? 'slot' : 'slots'}  ${worker.started ? 'started' : 'was running'}`,
       );
     }
+    if (args.length > 0 && nodes.some(({ worker }) => !worker.started))
+      say(io, `${args.join(' ')} holds for workers that were started now; omx down first starts all anew`);
     return 0;
   } finally {
     session.close();
@@ -73,7 +77,7 @@ export async function up(io: Io, options: UpOptions): Promise<number> {
 }
 
 /** The workers that are wanted, and any others that run: `host`, `host-2`, … */
-async function startMissing(io: Io, home: Home, count: number): Promise<StartedWorker[]> {
+async function startMissing(io: Io, home: Home, count: number, args: readonly string[]): Promise<StartedWorker[]> {
   const running = localWorkers(home);
   const names = Array.from({ length: count }, (_, at) =>
     at === 0 ? defaultNodeName() : `${defaultNodeName()}-${at + 1}`,
@@ -86,7 +90,12 @@ async function startMissing(io: Io, home: Home, count: number): Promise<StartedW
       said: () => '',
       exited: () => !localWorkers(home).some(({ pid }) => pid === worker.pid),
     })),
-    ...missing.map((name) => ({ name, started: true, said: logFrom(home, name), ...startWorker(home, io, { name }) })),
+    ...missing.map((name) => ({
+      name,
+      started: true,
+      said: logFrom(home, name),
+      ...startWorker(home, io, { name, args }),
+    })),
   ].sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
 }
 
@@ -131,6 +140,22 @@ function logFrom(home: Home, name: string): () => string {
     closeSync(file);
     return buffer.toString().trim().split('\n').slice(-2).join(' | ');
   };
+}
+
+/** What is passed on to the workers, once it is known to be right. */
+function workerArgs({ slots, role, label, idleTimeout }: UpOptions): string[] {
+  workerSettings({
+    slots: slots ?? 'auto',
+    role: role ?? 'both',
+    ...(label === undefined ? {} : { label }),
+    ...(idleTimeout === undefined ? {} : { idleTimeout }),
+  });
+  return [
+    ...(slots === undefined ? [] : ['--slots', slots]),
+    ...(role === undefined ? [] : ['--role', role]),
+    ...(label ?? []).flatMap((each) => ['--label', each]),
+    ...(idleTimeout === undefined ? [] : ['--idle-timeout', idleTimeout]),
+  ];
 }
 
 function parseCount(text: string): number {

@@ -1,4 +1,5 @@
 import { ExitCode, parseDuration, type Span, spansOf } from '@omx/core';
+import { queueClock } from '@omx/queue';
 
 import { type Io, writeJson } from '../io.ts';
 import { failuresOnly, jobFilter, select, type Selection, type StateFilter } from '../select.ts';
@@ -45,7 +46,7 @@ async function printStatus(
   for (const selection of selections) {
     // Read anew: jobs may have been held, released or cancelled as a whole since.
     const batch = await session.batches.load(selection.batch.id);
-    views.push(statusJson(await viewSelection(session, { ...selection, batch }, Date.now())));
+    views.push(statusJson(await viewSelection(session, { ...selection, batch }, queueClock.now())));
   }
   await writeJson(io, selectors.length === 1 && selectors[0] !== 'all' && views.length === 1 ? views[0] : views);
 }

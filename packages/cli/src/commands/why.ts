@@ -1,4 +1,5 @@
 import { type BatchState, batchState, indexOf, jobId, stateName, type StateCounts } from '@omx/core';
+import { queueClock } from '@omx/queue';
 
 import { type Io, say, write } from '../io.ts';
 import { type Paint, painter, paintState } from '../render/paint.ts';
@@ -31,7 +32,7 @@ export async function why(io: Io, selectors: readonly string[], options: WhyOpti
   return withSession(io, options, async (session) => {
     let shown = 0;
     for (const selection of await select(session, selectors)) {
-      const explainer = await Explainer.of(session, selection.batch, Date.now());
+      const explainer = await Explainer.of(session, selection.batch, queueClock.now());
       const summary = selection.whole && !filtered && selection.batch.total > 1;
       const explanations = summary
         ? summarise(session, selection, explainer)
@@ -69,7 +70,7 @@ async function* summarise(
   explainer: Explainer,
 ): AsyncGenerator<Explanation> {
   const { counts } = await session.batches.progress(batch);
-  const now = Date.now();
+  const now = queueClock.now();
   const state = batchState(counts, batch.total);
   const notes = explainer.notes.slice(-shownNotes).map((line) => `noted: ${noteText(line, now)}`);
   if (counts.succeeded === batch.total) {

@@ -1,21 +1,21 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 
-import { type NodeRole, nodeRoles, OmxError, usageError } from '@omx/core';
+import { OmxError } from '@omx/core';
 import { ensureServer, homeAt, pidFileHolder } from '@omx/queue/embedded';
 import { NodeWorker } from '@omx/worker-node';
 import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
 
 import { loadConfig } from '../config.ts';
 import type { Io } from '../io.ts';
+import { placeInMap } from '../node-map.ts';
 import { checkNodeName, defaultNodeName, workerPidFile } from '../session.ts';
 import { version } from '../installation.ts';
+import { workerSettings, type WorkerWords } from '../worker-options.ts';
 
-interface WorkerCommandOptions {
+interface WorkerCommandOptions extends WorkerWords {
   readonly redis?: string;
   readonly name?: string;
-  readonly slots: string;
-  readonly role: string;
-  readonly label?: readonly string[];
+  readonly map?: string | true;
 }
 
 const lastWordsMs = 2000;
@@ -25,10 +25,9 @@ const lastWordsMs = 2000;
  * running for the next worker of this name to adopt (an upgrade).
  */
 export async function worker(io: Io, options: WorkerCommandOptions): Promise<number> {
-  const name = checkNodeName(options.name ?? defaultNodeName());
-  const slots = parseSlots(options.slots);
-  const role = parseRole(options.role);
-  const labels = parseLabels(options.label ?? []);
+  const place = options.map === undefined ? undefined : await placeInMap(options.map);
+  const name = checkNodeName(options.name ?? place?.name ?? defaultNodeName());
+  const settings = workerSettings(options);
   const config = loadConfig(io, options);
   const home = homeAt(config.home.value, io.env);
   const url = config.redis.value;
@@ -48,9 +47,10 @@ export async function worker(io: Io, options: WorkerCommandOptions): Promise<num
     name,
     nodeDir: home.nodeDir(name),
     shepherdSocket: home.nodeSocket(name),
-    slots,
-    role,
-    labels,
+    // A queue of this machine's own cannot be out of reach of it alone: when it does not answer, nobody else can take jobs.
+    onLost: url === undefined ? 'finish' : 'pause',
+    ...settings,
+    ...(place === undefined ? {} : { map: place.map }),
     version: version(),
     log: openLog(),
   });
@@ -87,28 +87,4 @@ function openLog(): Logger {
   const lines = destination(1);
   lines.on('error', () => {});
   return pino({ base: null, timestamp: stdTimeFunctions.isoTime }, lines);
-}
-
-function parseSlots(text: string): number | 'auto' {
-  if (text === 'auto') return text;
-  const slots = Number(text);
-  if (!Number.isInteger(slots) || slots < 1 || slots > 10_000)
-    throw usageError(`--slots: '${text}' is not auto or a number from 1 to 10000`);
-  return slots;
-}
-
-function parseRole(text: string): NodeRole {
-  const role = nodeRoles.find((known) => known === text);
-  if (role === undefined) throw usageError(`--role: there is no role '${text}'`, `roles are ${nodeRoles.join(', ')}`);
-  return role;
-}
-
-function parseLabels(texts: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const match = /^([^=\s]+)=(.*)$/.exec(text);
-      if (match === null) throw usageError(`--label: '${text}' is not KEY=VALUE`);
-      return [match[1], match[2]];
-    }),
-  ) as Record<string, string>;
 }

@@ -2,11 +2,21 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { detectLaunchers, readOpenFileLimit, Shepherd, shepherdBinary } from '@omx/launch';
+import {
+  detectLaunchers,
+  type OwnAddresses,
+  ownAddressProblem,
+  ownNode,
+  readMap,
+  readOpenFileLimit,
+  Shepherd,
+  shepherdBinary,
+} from '@omx/launch';
 
 import { type Check, failedBy, fail, ok, warn } from './check.ts';
 
 const oldestNode = [20, 19] as const;
+const fewFiles = 1024;
 
 export function checkNodeVersion(version: string): Check {
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -42,10 +52,30 @@ export function checkFileLimit(
 ): Check {
   const name = 'open files';
   if (limit === undefined) return warn(name, 'the limit cannot be read', null);
-  const text = `${limit.soft} at once (at most ${limit.hard === Infinity ? 'unlimited' : limit.hard})`;
-  return limit.soft < 1024
-    ? warn(name, `${text}: few for many jobs at once`, 'ulimit -n 4096 before omx up')
+  const most = limit.hard === Infinity ? 'unlimited' : limit.hard;
+  return judgeFileLimit(name, limit.soft, `${limit.soft} at once (at most ${most})`);
+}
+
+export function judgeFileLimit(name: string, limit: number, text: string): Check {
+  return limit < fewFiles
+    ? warn(name, `${text}: few for many jobs at once`, 'ulimit -n 4096 before its worker starts')
     : ok(name, text);
+}
+
+/** The map of an openMosix or MOSIX cluster, where this machine has one. */
+export function checkMap(path: string | undefined, own: OwnAddresses): Check[] {
+  if (path === undefined) return [];
+  const name = 'own map';
+  try {
+    const { map } = readMap(path);
+    if (map.problems.length > 0)
+      return map.problems.map((problem) => fail(name, problem, 'mend the line, and copy the map to all nodes'));
+    const problem = ownAddressProblem(map, own.byName);
+    if (problem !== undefined) return [fail(name, `${path}: ${problem}`, 'see to it in /etc/hosts or in the map')];
+    return [ok(name, `${path}: ${map.entries.length} entries, this machine is node ${ownNode(map, own.byName)?.id}`)];
+  } catch (error) {
+    return [failedBy(name, error)];
+  }
 }
 
 /** What jobs can be started with here. A launcher that is not there is no fault: `auto` takes another. */

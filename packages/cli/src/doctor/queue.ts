@@ -1,9 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { prefix, readServerFacts, type Redis, requireRights, serverProblem } from '@omx/queue';
 
-import { errorOf } from '@omx/core';
-import { prefix, readServerFacts, type Redis, serverProblem } from '@omx/queue';
-
-import { type Check, fail, ok, warn } from './check.ts';
+import { type Check, fail, failedBy, ok, warn } from './check.ts';
 
 /** A clock this far off makes times in tables wrong. */
 const skewMs = 1000;
@@ -24,25 +21,22 @@ export async function checkServer(redis: Redis, where: string): Promise<Check[]>
           'redis-cli config set appendonly yes',
         )
       : ok('append-only file', facts.appendOnly === undefined ? 'the server does not say' : 'on'),
-    await checkRights(redis),
+    await checkRights(redis, where),
     await checkClock(redis),
   ];
 }
 
-/** Tries what omx does: a script that writes, a message, a key removed. */
-async function checkRights(redis: Redis): Promise<Check> {
+async function checkRights(redis: Redis, where: string): Promise<Check> {
   const name = 'rights';
-  const key = `${prefix}:doctor:${randomUUID()}`;
+  const subscriber = redis.duplicate();
+  subscriber.on('error', () => {});
   try {
-    await redis.eval("return redis.call('SET', KEYS[1], '1', 'PX', '10000')", 1, key);
-    await redis.publish(key, '1');
-    await redis.del(key);
+    await requireRights(redis, where, subscriber);
     return ok(name, `scripts, messages and keys under ${prefix}: are allowed`);
   } catch (error) {
-    const message = errorOf(error).message;
-    if (message.startsWith('READONLY'))
-      return fail(name, 'the server is a replica that takes no writes', 'name the primary server in the URL');
-    return fail(name, message, `allow the user ~${prefix}:* ~{${prefix}:* &${prefix}:* +@all -@admin`);
+    return failedBy(name, error);
+  } finally {
+    subscriber.disconnect();
   }
 }
 

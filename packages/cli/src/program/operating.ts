@@ -7,6 +7,10 @@ export function addOperating({ program, run }: Registry): void {
     .command('up')
     .description('start the embedded queue and its workers in the background')
     .option('--workers <n>', 'how many workers on this machine', '1')
+    .option('--slots <n>', 'of each worker it starts: jobs at once, or auto')
+    .option('--role <role>', 'both, home (gives work away, takes none) or guest (submits none)')
+    .option('--label <key=value>', 'a label jobs may ask for', collect)
+    .option('--idle-timeout <duration>', 'workers leave after so long without a job')
     .option('--json', 'print JSON')
     .action(async (options) => run(async (io) => (await import('../commands/up.ts')).up(io, options)));
   program
@@ -22,12 +26,32 @@ export function addOperating({ program, run }: Registry): void {
     .option('--redis <url>', 'the queue’s Redis server')
     .option('--name <name>', 'this node’s name (the host’s)')
     .option('--slots <n>', 'jobs at once, or auto: one a usable CPU', 'auto')
-    .option('--role <role>', 'both, home (gives work away, takes none) or guest', 'both')
+    .option('--role <role>', 'both, home (gives work away, takes none) or guest (submits none)', 'both')
     .option('--label <key=value>', 'a label jobs may ask for', collect)
+    .option('--launcher <name>', 'offer only this launcher: plain, mosrun or criu', collect)
+    .option('--lease <duration>', 'how long it may be out of touch before others take its jobs (12s)')
+    .option('--on-lost <what>', 'its jobs when it is out of touch: pause, stop or finish')
+    .option('--idle-timeout <duration>', 'leave after so long without a job')
+    .option('--map [file]', 'be the node that an openMosix or MOSIX map has at this machine’s address')
     .action(async (options) => run(async (io) => (await import('../commands/worker.ts')).worker(io, options)));
-  queueCommand(program, 'doctor', 'check this machine and the queue; exit code 1 if a check fails')
-    .option('--node <name>', 'only what the queue knows of this node')
-    .action(async (options) => run(async (io) => (await import('../commands/doctor.ts')).doctor(io, options)));
+  queueCommand(program, 'drain', 'nodes finish what they run and take no more jobs')
+    .argument('<node...>', 'names of nodes')
+    .option('--reason <text>', 'why; omx nodes and omx why say it')
+    .option('--wait', 'return when nothing runs there any more')
+    .action(async (names: string[], options) =>
+      run(async (io) => (await import('../commands/drain.ts')).drain(io, names, options)),
+    );
+  queueCommand(program, 'undrain', 'nodes take jobs again, also those in quarantine')
+    .argument('<node...>', 'names of nodes')
+    .action(async (names: string[], options) =>
+      run(async (io) => (await import('../commands/drain.ts')).undrain(io, names, options)),
+    );
+  queueCommand(program, 'doctor', 'check this machine, the queue and its nodes; exit code 1 if a check fails')
+    .argument('[selector...]', 'batches whose programs and folders are looked for on the nodes (those not yet ended)')
+    .option('--node <name>', 'only this node: what the queue knows of it and what it answers')
+    .action(async (selectors: string[], options) =>
+      run(async (io) => (await import('../commands/doctor.ts')).doctor(io, selectors, options)),
+    );
   queueCommand(program, 'config', 'the settings in force and where each comes from').action(async (options) =>
     run(async (io) => (await import('../commands/config.ts')).config(io, options)),
   );

@@ -75,8 +75,21 @@ export function addWatching({ program, run }: Registry): void {
     .action(async (sel: string[], options) =>
       run(async (io) => (await import('../commands/wait.ts')).wait(io, sel, options)),
     );
-  queueCommand(program, 'nodes', 'machines with a worker').action(async (options) =>
-    run(async (io) => (await import('../commands/nodes.ts')).nodes(io, options)),
+  queueCommand(program, 'nodes', 'machines with a worker')
+    .option('--forget <name>', 'this node is gone for good: free its jobs and its name')
+    .action(async (options) => run(async (io) => (await import('../commands/nodes.ts')).nodes(io, options)));
+  queueCommand(program, 'events', 'what happened to batches, jobs and nodes, as JSON lines')
+    .argument('[sel...]', 'selectors; everything, nodes too, without')
+    .option('-f, --follow', 'go on with what happens from now on')
+    .option('--since <time>', 'only what happened since: 10m, 2026-11-22T09:30 or now')
+    .action(async (sel: string[], options) =>
+      run(async (io) => (await import('../commands/events.ts')).events(io, sel, options)),
+    );
+  queueCommand(program, 'mon', 'live bars of the load of every node').action(async (options) =>
+    run(async (io) => (await import('../commands/mon.ts')).mon(io, options)),
+  );
+  queueCommand(program, 'top', 'live table of running jobs: node, state, cpu, memory, time, migrations').action(
+    async (options) => run(async (io) => (await import('../commands/top.ts')).top(io, options)),
   );
 }
 

@@ -93,6 +93,7 @@ function notStartedAdvice(facts: EndedFacts): string[] {
   if (job.outcome.kind !== 'not-started') return [];
   const program = oneLine(textOf(argv[0] ?? ('' as Bytes)));
   const cwd = oneLine(textOf(spec.cwd));
+  const everywhere = lookEverywhere(facts);
   switch (job.outcome.reason) {
     case 'no-such-program':
       if (programInCwd) return [`a file ${program} is in ${cwd}: did you mean ./${program}?`];
@@ -103,9 +104,11 @@ function notStartedAdvice(facts: EndedFacts): string[] {
       if (program.includes('/'))
         return [
           `the program is ${program}${program.startsWith('/') ? '' : `, seen from ${cwd}`}; it must be there on every node, and so must its interpreter (#!)`,
+          everywhere,
         ];
       return [
         `the program is ${program}; the PATH there: ${path === undefined || path === '' ? 'not set' : oneLine(path)}`,
+        everywhere,
       ];
     case 'not-executable':
       return [`the program is ${program}: is it a file, and may it be executed? (chmod +x)`];
@@ -114,7 +117,7 @@ function notStartedAdvice(facts: EndedFacts): string[] {
         `the program is ${program}: a script must begin with #!/path/of/interpreter, a binary be built for that machine`,
       ];
     case 'no-such-cwd':
-      return [`the directory is ${cwd}: it must be there on every node, or be set with --cwd`];
+      return [`the directory is ${cwd}: it must be there on every node, or be set with --cwd`, everywhere];
     case 'no-such-stdin':
       return [`the file is ${oneLine(textOf(spec.stdin ?? ('' as Bytes)))}: it must be readable on every node`];
     case 'too-long':
@@ -124,6 +127,11 @@ function notStartedAdvice(facts: EndedFacts): string[] {
     case 'other':
       return ['the log of the node’s worker says more'];
   }
+}
+
+/** One node may lack what another has. */
+function lookEverywhere({ id }: EndedFacts): string {
+  return `omx doctor ${id} looks for it on every node`;
 }
 
 function retryReasons({ job, id, spec }: EndedFacts): string[] {

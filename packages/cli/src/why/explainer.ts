@@ -14,13 +14,14 @@ import {
   parseBatchId,
   textOf,
 } from '@omx/core';
-import type { JobSnapshot, StoredJob } from '@omx/queue';
+import { ExcuseStore, type JobSnapshot, type StoredJob } from '@omx/queue';
 
 import { JobCommands } from '../acting/job-commands.ts';
 import type { Session } from '../session.ts';
 import { endedReasons, type EndedJob } from './ended.ts';
 import { formatAttempt } from './attempts.ts';
 import { noteText, notesOfJob } from './notes.ts';
+import { quarantinedReasons } from './quarantined.ts';
 import { runningReasons } from './running.ts';
 import { heldReasons, queuedReasons } from './waiting.ts';
 
@@ -78,7 +79,8 @@ export class Explainer {
         dependencies: this.#dependencies,
         now,
       };
-      return job.status === 'held' ? heldReasons(facts) : queuedReasons(facts);
+      if (job.status === 'held') return heldReasons(facts);
+      return [...queuedReasons(facts), ...quarantinedReasons(spec, this.#nodes)];
     }
     const node = this.nodeName(job.node);
     return runningReasons({ id, job, node, info: this.#nodes.find((known) => known.name === node), spec, now });
@@ -161,9 +163,15 @@ export class Explainer {
     // A job that waits for its next attempt has the newest one in its history too.
     const newest = job.status === 'queued' || job.status === 'held' ? job.attempt + 1 : job.attempt;
     const history: StoredJob[] = newest <= 1 ? [] : await this.#session.jobs.history(this.#batch, ordinal, newest);
+    const excused = await new ExcuseStore(this.#session.redis).ofJob(this.#batch.id, ordinal, newest - 1);
     return history.flatMap(({ job: earlier }) =>
       earlier.status === 'ended'
-        ? [formatAttempt(earlier, earlier.node === undefined ? undefined : this.nodeName(earlier.node))]
+        ? [
+            formatAttempt(earlier, {
+              node: earlier.node === undefined ? undefined : this.nodeName(earlier.node),
+              excused: excused.has(earlier.attempt),
+            }),
+          ]
         : [],
     );
   }

@@ -1,6 +1,7 @@
 import { type BatchSpec, formatDuration, type Job, type LauncherName, type NodeInfo } from '@omx/core';
 
 import { localTime } from '../render/times.ts';
+import { holderReasons } from './holder.ts';
 
 export interface RunningFacts {
   readonly id: string;
@@ -16,7 +17,7 @@ export interface RunningFacts {
 export function runningReasons(facts: RunningFacts): string[] {
   const { job, node, info, now } = facts;
   const wish = wishReasons(facts);
-  const away = info?.state === 'down' ? [`${node} is down; when its lease has run out another node takes the job`] : [];
+  const away = holderReasons(info, now);
   if (job.status === 'leased') {
     return [
       `${node} has taken it (attempt ${job.attempt}) and starts it as soon as a slot there is free`,

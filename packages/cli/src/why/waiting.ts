@@ -1,6 +1,8 @@
-import { type Batch, type BatchSpec, formatDuration, type Job, type NodeInfo } from '@omx/core';
+import { type Batch, type BatchSpec, formatBytes, formatDuration, type Job, type NodeInfo } from '@omx/core';
+import { requirementOf, suits } from '@omx/queue';
 
 import { localTime } from '../render/times.ts';
+import { notPlaced } from './placement.ts';
 
 export interface WaitingFacts {
   readonly id: string;
@@ -59,50 +61,29 @@ export function queuedReasons(facts: WaitingFacts): string[] {
 
 /** What is wrong with the nodes, from the job's point of view. */
 function placeReasons({ spec, nodes, batch }: WaitingFacts, explained: boolean): string[] {
-  const up = nodes.filter((node) => node.state === 'up' && node.role !== 'home');
-  if (up.length === 0) return noNode(nodes);
-  const named = spec.nodes.length === 0 ? up : up.filter((node) => spec.nodes.includes(node.name));
-  if (named.length === 0) return spec.nodes.map((name) => missingNode(name, nodes));
-  const labels = Object.entries(spec.labels);
-  const labelled = named.filter((node) => labels.every(([key, value]) => node.labels[key] === value));
-  if (labelled.length === 0) {
+  const asked = requirementOf(spec);
+  const nowhere = notPlaced(asked, nodes);
+  if (nowhere.length > 0) return nowhere;
+  const able = nodes.filter((node) => node.state === 'up' && node.role !== 'home' && suits(asked, node));
+  const names = (some: readonly NodeInfo[]): string => some.map(({ name }) => name).join(', ');
+  if (able.every((node) => node.slots === 0))
     return [
-      `it asks for a node with ${labels.map(([key, value]) => `${key}=${value}`).join(' and ')} (--label), and ${named.map(({ name }) => name).join(', ')} ${named.length === 1 ? 'is' : 'are'} not`,
+      `${names(able)} ${able.length === 1 ? 'offers' : 'offer'} no slot now: others use the machine; it takes a job when nobody else does`,
     ];
+  if (able.every((node) => node.running >= node.slots)) {
+    const slots = able.reduce((sum, node) => sum + node.slots, 0);
+    return [`all ${slots} slots of ${names(able)} are busy`];
   }
-  const { cpus } = spec.limits;
-  const most = Math.max(...labelled.map(({ slots }) => slots));
-  const large =
-    cpus > most
-      ? [
-          `it asks for ${cpus} slots (--cpus), more than any node has (${most}): it starts when one of them has nothing else to do`,
-        ]
-      : [];
-  const busy = labelled.every((node) => node.running >= node.slots);
-  if (busy) {
-    const slots = labelled.reduce((sum, node) => sum + node.slots, 0);
-    return [...large, `all ${slots} slots of ${labelled.map(({ name }) => name).join(', ')} are busy`];
-  }
-  if (large.length > 0 || explained) return large;
-  const free = labelled.flatMap((node) => (node.slots - node.running >= cpus ? [node.name] : []));
+  if (explained) return [];
+  const { cpus, memBytes } = asked;
+  const free = able.filter((node) => node.slots - node.running >= cpus || (node.running === 0 && node.slots > 0));
   if (free.length === 0) return [`it asks for ${cpus} slots (--cpus), and no node has so many free at once now`];
   return [
-    `it is its turn next: ${free.join(', ')} ${free.length === 1 ? 'has' : 'have'} room (priority ${batch.spec.priority})`,
+    `it is its turn next: ${names(free)} ${free.length === 1 ? 'has' : 'have'} room (priority ${batch.spec.priority})`,
+    ...(memBytes === 0
+      ? []
+      : [
+          `it asks for ${formatBytes(memBytes)} of memory (--mem): jobs that run there may have asked for what it needs`,
+        ]),
   ];
-}
-
-function noNode(nodes: readonly NodeInfo[]): string[] {
-  if (nodes.length === 0)
-    return ['no node has joined yet; omx up starts a worker here, omx worker is one in the foreground'];
-  const states = nodes.map(
-    (node) =>
-      `${node.name} is ${node.role === 'home' && node.state === 'up' ? 'a home node, which takes no jobs' : node.state}`,
-  );
-  return [`no node takes jobs: ${states.join(', ')}; omx up starts a worker here`];
-}
-
-function missingNode(name: string, nodes: readonly NodeInfo[]): string {
-  const node = nodes.find((known) => known.name === name);
-  if (node === undefined) return `it asks for node ${name} (--node), which has never joined; omx nodes lists the nodes`;
-  return `it asks for node ${name} (--node), which is ${node.state === 'up' ? `of role ${node.role} and takes no jobs` : node.state}`;
 }

@@ -19,16 +19,35 @@ const running: RunningFacts['job'] = {
 };
 
 function nodeOf(more: Partial<NodeInfo> = {}): NodeInfo {
-  const machine = { cpus: 4, memTotal: 0, memFree: 0, load: 0, externalLoad: 0, lastSeen: now, pid: 1, version: '1' };
+  const slots = more.slots ?? 4;
   return {
     name: 'n1',
     role: 'both',
     state: 'up',
-    slots: 4,
+    reason: '',
+    slots,
+    maxSlots: slots,
     running: 0,
+    load: 0,
+    externalLoad: 0,
+    busy: 0,
+    cpus: 4,
+    speed: 0,
+    memTotal: 0,
+    memFree: 0,
     launchers: ['plain'],
     labels: {},
-    ...machine,
+    lastSeen: now,
+    identity: 'n1',
+    pid: 1,
+    shepherdPid: 2,
+    version: '1',
+    leaseMs: 12_000,
+    onLost: 'pause',
+    place: 'here',
+    clockOffsetMs: 0,
+    account: { user: 'ann', uid: 1000, gid: 1000 },
+    fileLimit: 1024,
     ...more,
   };
 }
@@ -132,7 +151,7 @@ describe('a queued job', () => {
     [
       'more cpus than any node has',
       { spec: specOf({ limits: { ...defaultLimits, cpus: 8 } }) },
-      /8 slots.*more than any node has \(4\)/,
+      /8 slots.*more than any node has: n1 has 4/,
     ],
     ['the throttle', { spec: specOf({ throttle: 2 }), active: 2 }, /at most 2 of the jobs/],
     ['a retry', { job: { ...freshJob('queued', now + 5000), retries: 1, attempt: 1 } }, /retry 1 of 0 until .* in 5s/],

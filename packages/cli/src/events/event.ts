@@ -1,0 +1,73 @@
+import type { BatchId, BatchState, LauncherName, OutcomeKind, StateCounts } from '@omx/core';
+import type { NodeEventType } from '@omx/queue';
+
+/**
+ * Everything `omx events` can say. Nobody writes these down while jobs run: those of batches and jobs are read off their
+ * records, those of nodes off a log of the newest 10,000. So what a record no longer tells is not told: of a batch run
+ * again its newest end.
+ *
+ * - `batch-submitted`
+ * - `batch-started`: its first job has
+ * - `batch-ended`: no job is left to do, until somebody runs one again
+ * - `batch-note`: what a user or omx did with it: held, cancelled, jobs freed from a lost node
+ * - `job-started`: an attempt has
+ * - `job-ended`: the job has its outcome; once for each job, and again when it was run again
+ * - `job-retried`: an attempt failed, and the next starts at `notBefore` or later
+ * - `job-lost`: an attempt died with its node, and the job is queued again
+ * - `job-requeued`: an attempt was stopped by its node for no fault of the job (its worker left), and the job is queued again
+ * - `job-excused`: an attempt failed for a fault of its node and does not count, and the job is queued again
+ * - `job-rerun`: a user wants it done again
+ * - `node-…`: see `nodeEventTypes` in the queue
+ */
+export type OmxEvent = BatchEvent | JobEvent | NodeEvent;
+
+interface When {
+  /** Milliseconds since the epoch, by the queue's clock. */
+  readonly at: number;
+}
+
+export type BatchEvent = When & { readonly id: BatchId } & (
+    | { readonly type: 'batch-submitted'; readonly name: string; readonly total: number }
+    | { readonly type: 'batch-started' }
+    | { readonly type: 'batch-ended'; readonly state: BatchState; readonly counts: Partial<StateCounts> }
+    | { readonly type: 'batch-note'; readonly text: string }
+  );
+
+export type JobEvent = When & {
+  /** `b7.3` */
+  readonly id: string;
+  readonly attempt: number;
+} & (
+    | { readonly type: 'job-started'; readonly node: string; readonly launcher: LauncherName | null }
+    | ({ readonly type: 'job-ended' | 'job-excused' } & JobEnd)
+    | ({ readonly type: 'job-retried'; readonly notBefore: string | null } & JobEnd)
+    | { readonly type: 'job-lost'; readonly node: string | null }
+    | { readonly type: 'job-requeued' | 'job-rerun' }
+  );
+
+/** Fields as of `omx jobs --json`. */
+export interface JobEnd {
+  readonly node: string | null;
+  readonly outcome: OutcomeKind;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+}
+
+export type NodeEvent = When & { readonly type: NodeEventType; readonly node: string; readonly text: string };
+
+/** An event as it is printed. */
+export function eventJson(event: OmxEvent): Record<string, unknown> {
+  const { at, type, ...rest } = event;
+  return { at: new Date(at).toISOString(), type, ...rest };
+}
+
+/** What happened at the same moment happened in this order. */
+const order = ['batch-submitted', 'batch-note', 'batch-started', 'job-', 'node-', 'batch-ended'] as const;
+
+export function compareEvents(a: OmxEvent, b: OmxEvent): number {
+  return a.at - b.at || placeOf(a) - placeOf(b);
+}
+
+function placeOf({ type }: OmxEvent): number {
+  return order.findIndex((start) => type.startsWith(start));
+}
