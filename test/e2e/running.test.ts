@@ -157,12 +157,6 @@ describe('on a node of two slots', () => {
     // Without this the fixture would prove nothing.
     expect(Math.max(...seen.map((names) => names.length))).toBe(2);
   });
-
-  test('a job that wants more slots than there are gets the whole node', async () => {
-    expect(await jobOf(home, await finish(home, ['--cpus', '9', '--', 'true']))).toMatchObject({
-      outcome: 'succeeded',
-    });
-  });
 });
 
 describe('on a node of one slot', () => {

@@ -16,7 +16,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { root } from '../kit/home.ts';
 import { skipUnless } from '../kit/needs.ts';
-import { askRedis } from '../kit/redis.ts';
+import { askRedis } from '../kit/ask-redis.ts';
 import { until } from '../kit/until.ts';
 
 /** A clone with nothing but what prepare.sh reads, and a machine whose PATH has nothing but what a test puts there. */

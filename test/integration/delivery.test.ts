@@ -45,7 +45,7 @@ async function takeAll(delivery: Delivery): Promise<string[]> {
 test('every job of a batch is delivered once, in order, and nothing stays behind', async () => {
   const id = await submit(1000);
   const delivery = deliveryOf();
-  await delivery.dispatch(id, 'any', 0);
+  await delivery.dispatch(id, () => 'any', 0);
   expect(await takeAll(delivery)).toEqual(Array.from({ length: 1000 }, (_, at) => `${id}.${at}`));
   expect(await redis.llen(batchKeys(id).outbox)).toBe(0);
   expect(await redis.zscore(globalKeys.pending, id)).toBeNull();
@@ -54,7 +54,7 @@ test('every job of a batch is delivered once, in order, and nothing stays behind
 test('several dispatchers at once deliver no job less, and takers share them', async () => {
   const id = await submit(5000);
   const deliveries = [deliveryOf(), deliveryOf(), deliveryOf()];
-  await Promise.all(deliveries.map(async (delivery) => delivery.dispatch(id, 'any', 0)));
+  await Promise.all(deliveries.map(async (delivery) => delivery.dispatch(id, () => 'any', 0)));
   const taken = (await Promise.all(deliveries.map(takeAll))).flat();
   expect(new Set(taken).size).toBe(5000);
 });
@@ -63,21 +63,21 @@ test('higher priority first, and the rest of a chunk before the chunks behind it
   const low = await submit(2, -1);
   const high = await submit(2, 5);
   const delivery = deliveryOf();
-  await delivery.dispatch(low, 'any', -1);
-  await delivery.dispatch(high, 'any', 5);
+  await delivery.dispatch(low, () => 'any', -1);
+  await delivery.dispatch(high, () => 'any', 5);
   await batches.offer(high, [{ spans: [{ first: 9, last: 9 }], at: -1 }]);
-  await delivery.dispatch(high, 'any', 5);
+  await delivery.dispatch(high, () => 'any', 5);
   expect(await takeAll(delivery)).toEqual([`${high}.9`, `${high}.0`, `${high}.1`, `${low}.0`, `${low}.1`]);
 });
 
 test('a chunk for later is not to be had before', async () => {
   const id = await submit(1);
   const delivery = deliveryOf();
-  await delivery.dispatch(id, 'any', 0);
+  await delivery.dispatch(id, () => 'any', 0);
   await takeAll(delivery);
   const at = Date.now() + 300;
   await batches.offer(id, [{ spans: [{ first: 0, last: 0 }], at }]);
-  await delivery.dispatch(id, 'any', 0);
+  await delivery.dispatch(id, () => 'any', 0);
   expect(await delivery.take('any')).toBeUndefined();
   await until(async () => delivery.take('any'));
   expect(Date.now()).toBeGreaterThanOrEqual(at);
@@ -87,12 +87,12 @@ test('chunks of a dispatcher that died before it acknowledged are delivered agai
   const id = await submit(3);
   const entries = await redis.lrange(batchKeys(id).outbox, 0, -1);
   const first = deliveryOf();
-  await first.dispatch(id, 'any', 0);
+  await first.dispatch(id, () => 'any', 0);
   expect(await takeAll(first)).toHaveLength(3);
   // As a crash leaves it: handed out, and still in the outbox.
   await redis.rpush(batchKeys(id).outbox, ...entries);
   const second = deliveryOf();
-  await second.dispatch(id, 'any', 0);
+  await second.dispatch(id, () => 'any', 0);
   expect(await takeAll(second)).toHaveLength(3);
 });
 

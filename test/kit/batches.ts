@@ -27,41 +27,44 @@ export interface JobJson {
   readonly argv: readonly string[];
 }
 
+/** Where commands can be run: a test's home, or a machine of a cluster. */
+export type Commands = Pick<TestHome, 'omx'>;
+
 /** Submits and returns the batch's id. */
-export async function submit(home: TestHome, args: readonly string[], options?: OmxOptions): Promise<string> {
+export async function submit(home: Commands, args: readonly string[], options?: OmxOptions): Promise<string> {
   const { code, stdout, stderr } = await home.omx(['submit', '-q', ...args], options);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return stdout.trim();
 }
 
 /** Submits, waits until all jobs have ended, well or not, and returns the batch's id. */
-export async function finish(home: TestHome, args: readonly string[], options?: OmxOptions): Promise<string> {
+export async function finish(home: Commands, args: readonly string[], options?: OmxOptions): Promise<string> {
   const { code, stdout, stderr } = await home.omx(['submit', '-q', '--wait', ...args], options);
   expect([0, 1], stderr).toContain(code);
   return stdout.trim();
 }
 
-export async function jobsOf(home: TestHome, ...selectors: readonly string[]): Promise<JobJson[]> {
+export async function jobsOf(home: Commands, ...selectors: readonly string[]): Promise<JobJson[]> {
   const { code, stderr, jsonLines } = await home.omx(['jobs', ...selectors, '--json']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return jsonLines<JobJson>();
 }
 
-export async function jobOf(home: TestHome, selector: string): Promise<JobJson> {
+export async function jobOf(home: Commands, selector: string): Promise<JobJson> {
   const [job, ...others] = await jobsOf(home, selector);
   if (job === undefined || others.length > 0) throw new Error(`${selector} is not one job`);
   return job;
 }
 
 /** Waits for the end of the jobs; the exit code is 0 where all succeeded and 1 where not. */
-export async function waitFor(home: TestHome, ...selectors: readonly string[]): Promise<number> {
+export async function waitFor(home: Commands, ...selectors: readonly string[]): Promise<number> {
   const { code, stderr } = await home.omx(['wait', '-q', ...selectors]);
   expect([0, 1], stderr).toContain(code);
   return code;
 }
 
 /** What `omx logs` prints. */
-export async function logsOf(home: TestHome, ...args: readonly string[]): Promise<string> {
+export async function logsOf(home: Commands, ...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await home.omx(['logs', ...args]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return stdout;
@@ -93,11 +96,11 @@ export async function startNode(
 }
 
 /** The process id of the home's worker; undefined where none is noted. */
-export function workerPid(home: TestHome, name: string): number | undefined {
+export function workerPid(home: Pick<TestHome, 'dir'>, name: string): number | undefined {
   return pidIn(join(home.dir, 'nodes', name, 'worker.pid'));
 }
 
-export function shepherdPid(home: TestHome, name: string): number | undefined {
+export function shepherdPid(home: Pick<TestHome, 'dir'>, name: string): number | undefined {
   return pidIn(join(home.dir, 'nodes', name, 'shepherd.lock'));
 }
 

@@ -2,17 +2,22 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
+import { isolation } from './cluster/isolation.ts';
+
 /** What a test may need of the machine beyond Node, a C compiler and a Redis server, and how Debian gives it. */
 const tools = {
   apt: { found: () => onPath('apt-get') && onPath('dpkg'), mend: 'a Debian or Ubuntu machine' },
   bash: { found: () => onPath('bash'), mend: 'apt-get install bash' },
   'c++': { found: () => onPath('c++'), mend: 'apt-get install g++' },
   criu: { found: () => onPath('criu'), mend: 'apt-get install criu', beyondCi: true },
-  docker: { found: () => runs('docker', 'info'), mend: 'a running Docker engine', beyondCi: true },
   git: { found: () => onPath('git'), mend: 'apt-get install git' },
   java: {
     found: () => runs('java', '-version') && runs('javac', '-version'),
     mend: 'apt-get install default-jdk-headless',
+  },
+  netns: {
+    found: () => isolation() !== undefined,
+    mend: 'iproute2, iptables, and root or user namespaces for everybody',
   },
   openssl: { found: () => hasHeader('openssl/evp.h'), mend: 'apt-get install libssl-dev' },
   parallel: { found: () => onPath('parallel'), mend: 'apt-get install parallel' },
@@ -21,6 +26,7 @@ const tools = {
   python3: { found: () => onPath('python3'), mend: 'apt-get install python3' },
   root: { found: () => process.getuid?.() === 0, mend: 'run the tests as root' },
   swipl: { found: () => onPath('swipl'), mend: 'apt-get install swi-prolog-nox' },
+  tmux: { found: () => onPath('tmux'), mend: 'apt-get install tmux' },
 } satisfies Record<string, { found: () => boolean; mend: string; beyondCi?: boolean }>;
 
 export type Tool = keyof typeof tools;

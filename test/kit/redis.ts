@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 
 import { findRedisServer } from '@omx/queue/embedded';
+import { askRedis } from './ask-redis.ts';
 import { until } from './until.ts';
 
 /** A real redis-server on a unix socket, empty at the start of each test. */
@@ -80,30 +81,22 @@ function serverArguments(dir: string, socket: string): string[] {
   return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-/** One inline command, one reply line (https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands). */
-export async function askRedis(where: string | { host: string; port: number }, command: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(typeof where === 'string' ? { path: where } : where, () => socket.write(`${command}\r\n`));
-    socket.on('error', reject);
-    socket.on('data', (data) => {
-      socket.destroy();
-      resolve(data.toString());
-    });
-  });
-}
-
 /** A server that listens on a port of 127.0.0.1, with settings of its own. Stop it before the test ends. */
 export async function redisOnPort(
   settings: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly port: number; readonly stop: () => Promise<void> }> {
   const port = await freePort();
+  // A replica writes what it gets into its folder, and another server there would load it.
+  const dir = mkdtempSync('/tmp/omx-redis-');
   const server = execa(
     findRedisServer(process.env),
     ['--port', String(port), '--bind', '127.0.0.1', '--save', '', ...settings],
     {
-      cwd: '/tmp',
+      cwd: dir,
       reject: false,
       all: true,
+      env,
     },
   );
   let output: string | undefined;
@@ -114,11 +107,13 @@ export async function redisOnPort(
     stop: async () => {
       server.kill('SIGKILL');
       await server;
+      rmSync(dir, { recursive: true, force: true });
     },
   };
 }
 
-async function freePort(): Promise<number> {
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on('error', reject);
