@@ -1,15 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { isolation } from './cluster/isolation.ts';
+
+const getCriu = fileURLToPath(new URL('../../packages/cli/setup/get-criu.sh', import.meta.url));
 
 /** What a test may need of the machine beyond Node, a C compiler and a Redis server, and how Debian gives it. */
 const tools = {
   apt: { found: () => onPath('apt-get') && onPath('dpkg'), mend: 'a Debian or Ubuntu machine' },
   bash: { found: () => onPath('bash'), mend: 'apt-get install bash' },
   'c++': { found: () => onPath('c++'), mend: 'apt-get install g++' },
-  criu: { found: () => onPath('criu'), mend: 'apt-get install criu', beyondCi: true },
+  criu: { found: () => runs('sh', getCriu, '--where'), mend: 'sh packages/cli/setup/get-criu.sh' },
   git: { found: () => onPath('git'), mend: 'apt-get install git' },
   java: {
     found: () => runs('java', '-version') && runs('javac', '-version'),
@@ -27,7 +30,7 @@ const tools = {
   root: { found: () => process.getuid?.() === 0, mend: 'run the tests as root' },
   swipl: { found: () => onPath('swipl'), mend: 'apt-get install swi-prolog-nox' },
   tmux: { found: () => onPath('tmux'), mend: 'apt-get install tmux' },
-} satisfies Record<string, { found: () => boolean; mend: string; beyondCi?: boolean }>;
+} satisfies Record<string, { found: () => boolean; mend: string }>;
 
 export type Tool = keyof typeof tools;
 
@@ -46,7 +49,7 @@ export function needs(...wanted: readonly Tool[]): string | undefined {
   const missing = wanted.filter((name) => !isHere(name));
   if (missing.length === 0) return undefined;
   const reasons = missing.map((name) => `needs ${name} (${tools[name].mend})`);
-  return `${missing.some((name) => 'beyondCi' in tools[name]) ? beyondCi : ''}${reasons.join(', ')}`;
+  return reasons.join(', ');
 }
 
 /** Options for `test` and `describe`: `test('adds up', skipUnless('java'), () => …)`. */

@@ -7,6 +7,13 @@ setup=$(dirname "$0")
 have() { command -v "$1" >/dev/null 2>&1; }
 header() { echo "#include <$1>" | cc -E -x c - >/dev/null 2>&1; }
 
+if ! sh "$setup/get-criu.sh" --where >/dev/null; then
+  # A copy in the user's data folder is not installed.
+  private=
+  if [ "${OMX_TEST_INSTALL:-}" = 0 ]; then private=--private; fi
+  sh "$setup/get-criu.sh" $private || :
+fi
+
 missing=
 want() { missing="$missing $1"; }
 have cc || want gcc

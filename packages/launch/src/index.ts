@@ -2,9 +2,11 @@
 export type { Launcher, LaunchPlan, LaunchRequest, Placement, Whereabouts } from './launcher.ts';
 export { chooseLauncher, detectLaunchers, type LauncherFacts } from './detect.ts';
 export { readCpuFacts } from './host/cpu.ts';
+export { type CriuProgram, type CriuSearch, findCriu, oldestCriu } from './host/criu-program.ts';
 export { type Load, LoadMeter, type LoadMeterOptions } from './host/load-meter.ts';
 export { readBootTimeMs, readHostname, readLoadAverage, readOpenFileLimit, readPlace } from './host/machine.ts';
 export { readMemoryFacts } from './host/memory.ts';
+export { type RunProgram, runAtLength, runProgram } from './host/program.ts';
 export { type ProcessTable, readProcessTable, treeRss } from './host/process-tree.ts';
 export type { ProcessStat } from './host/process.ts';
 export { measureSpeed } from './host/speed.ts';

@@ -1,4 +1,4 @@
-import { ExitCode, isOmxError, type NodeInfo } from '@omx/core';
+import { ExitCode, isOmxError, type NodeInfo, OmxError } from '@omx/core';
 import { findMap, ownAddresses } from '@omx/launch';
 import { describeAddress, type QueueAddress, queueClock } from '@omx/queue';
 import { answers, findRedisServer, type Home, homeAt } from '@omx/queue/embedded';
@@ -7,6 +7,8 @@ import { loadConfig } from '../config.ts';
 import { checkBatch } from '../doctor/batches.ts';
 import { type Check, failedBy, ok, type Verdict } from '../doctor/check.ts';
 import { checkCluster } from '../doctor/cluster.ts';
+import { checkCriu } from '../doctor/criu.ts';
+import { getCriu } from '../doctor/get-criu.ts';
 import { checkHome } from '../doctor/home.ts';
 import { checkFileLimit, checkLaunchers, checkMap, checkNodeVersion, checkShepherd } from '../doctor/machine.ts';
 import { checkNodes } from '../doctor/nodes.ts';
@@ -21,12 +23,13 @@ import { type QueueOptions, type Session, sessionAt } from '../session.ts';
 interface DoctorOptions extends QueueOptions {
   readonly node?: string;
   readonly json?: boolean;
+  readonly fix?: boolean;
 }
 
 /** Without a selector so many of the newest active batches are looked at. */
 const activeBatches = 10;
 
-/** `omx doctor`: looks and says; starts nothing that stays and changes nothing. */
+/** `omx doctor`: looks and says; starts nothing that stays and, without `--fix`, changes nothing. */
 export async function doctor(io: Io, selectors: readonly string[], options: DoctorOptions): Promise<number> {
   const config = loadConfig(io, options);
   const home = homeAt(config.home.value, io.env);
@@ -41,6 +44,10 @@ export async function doctor(io: Io, selectors: readonly string[], options: Doct
     }
   };
   const { node } = options;
+  if (options.fix === true) {
+    if (node !== undefined) throw fixesHere(node);
+    await getCriu(io);
+  }
   const checks =
     node === undefined
       ? [
@@ -50,12 +57,20 @@ export async function doctor(io: Io, selectors: readonly string[], options: Doct
             ? checkStopped(io)
             : await inSession(async (session) => checkQueue(session, selectors)).catch(unreachable)),
           ...(await checkLaunchers()),
+          ...(await checkCriu(io.env)),
         ]
       : await inSession(async (session) => checkOneNode(session, node, version()));
   const allWell = checks.every(({ verdict }) => verdict !== 'fail');
   if (options.json === true) await writeJson(io, { checks, ok: allWell });
   else for (const line of render(checks, painter(io))) await writeLine(io, line);
   return allWell ? ExitCode.ok : ExitCode.jobsFailed;
+}
+
+function fixesHere(node: string): OmxError {
+  return new OmxError(`cannot mend ${node} from here: --fix is for the machine it runs on`, {
+    code: 'FIX_ELSEWHERE',
+    hint: `run omx doctor --fix on ${node}`,
+  });
 }
 
 async function checkMachine(home: Home): Promise<Check[]> {

@@ -49,6 +49,7 @@ export function addOperating({ program, run }: Registry): void {
   queueCommand(program, 'doctor', 'check this machine, the queue and its nodes; exit code 1 if a check fails')
     .argument('[selector...]', 'batches whose programs and folders are looked for on the nodes (those not yet ended)')
     .option('--node <name>', 'only this node: what the queue knows of it and what it answers')
+    .option('--fix', 'first get what can be had unattended: CRIU, which moves running jobs')
     .action(async (selectors: string[], options) =>
       run(async (io) => (await import('../commands/doctor.ts')).doctor(io, selectors, options)),
     );

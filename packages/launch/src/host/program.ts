@@ -1,5 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
 import { execa } from 'execa';
 
 /** How a short program ended. No exit code: it could not be started, was killed, or took too long. */
@@ -25,6 +26,28 @@ export const runProgram: RunProgram = async (file, args) => {
   const text = { stdout: result.stdout, stderr: result.stderr };
   return result.exitCode === undefined ? text : { exitCode: result.exitCode, ...text };
 };
+
+/**
+ * Runs a program that may take minutes and says on stderr what it does, which goes to `told` as it comes.
+ *
+ * @returns its exit code; undefined where it could not be started or was killed
+ */
+export async function runAtLength(
+  file: string,
+  args: readonly string[],
+  { env, told }: { readonly env: Readonly<Record<string, string | undefined>>; readonly told: Writable },
+): Promise<number | undefined> {
+  const child = execa(file, args, {
+    reject: false,
+    stdin: 'ignore',
+    stdout: 'ignore',
+    buffer: false,
+    extendEnv: false,
+    env,
+  });
+  child.stderr.pipe(told, { end: false });
+  return (await child).exitCode;
+}
 
 /** The folders of PATH. An empty entry means the current folder (environ(7)), which a daemon must not search. */
 export function pathFolders(path: string | undefined): readonly string[] {

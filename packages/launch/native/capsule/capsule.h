@@ -1,0 +1,49 @@
+/* What the modes of omx-capsule share. The picture is at the head of main.c. */
+#ifndef OMX_CAPSULE_H
+#define OMX_CAPSULE_H
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* The capsule itself failed: no status file was written. */
+#define FAILED 125
+
+/* Places inside the namespaces; the first program is always started in this order. */
+enum { ROOT_PID = 2, COMMAND_PID = 3 };
+
+/*
+ * "Kill the job and tell its usage." To `run` from anybody, from there to pid 1 with the number of a signal as its value,
+ * from there to the job root. A plain number, since C libraries disagree about SIGRTMIN.
+ */
+#define ORDER_SIGNAL 40
+
+/* Of the job's folder; made by `run`. */
+#define OWN_FOLDER ".capsule"
+#define ROOT_PROGRAM OWN_FOLDER "/init"
+#define STATUS_FILE OWN_FOLDER "/status"
+
+struct capsule_options {
+  const char *folder, *mount, *cwd, *in, *out, *err, *log, *clock, *last_pid;
+  bool user_namespace;
+  bool thaw;
+  char **command;
+};
+
+int run(const struct capsule_options *options);
+int job_root(const char *status_file, char **command);
+int wait_for_root(void);
+int enter(pid_t pid, char **command);
+int gate(const char *action);
+
+/* Prints `omx-capsule: WHAT: errno` and returns FAILED. */
+int failure(const char *what);
+/* Writes without creating: for files of /proc. */
+bool write_proc(const char *path, const char *text);
+void block_all_signals(void);
+/* Before the exec of somebody else's program. */
+void reset_signals(void);
+/* As execvp(3), without handing a file of unknown format to a shell. Returns the errno. */
+int execute(char **command);
+/* Ends this process as the one did whose wait(2) status this is. */
+_Noreturn void end_as(int status);
+#endif

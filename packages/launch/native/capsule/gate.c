@@ -1,0 +1,39 @@
+/*
+ * The gate: criu's action script, which holds a hand-over until it is decided.
+ *
+ *   post-dump     the image is written, the job stands still.  pass: criu kills it.      else: it goes on here
+ *   post-restore  the copy is made and stands still.           pass: criu lets it run.   else: criu kills the copy
+ *
+ * We connect to the unix socket OMX_GATE, say `ACTION PID\n` (PID: the job root as criu's caller sees it), and wait for one
+ * byte. `p` is answered by `p` and passes: the answer means that it is decided and can no longer fail for want of time.
+ * Anything else, the end of the connection, and OMX_GATE_SECONDS without a word do not pass; so the death of whoever
+ * holds the other end leaves the job running where it was, and no copy anywhere.
+ */
+#define _GNU_SOURCE
+#include "capsule.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int gate(const char *action) {
+  const char *path = getenv("OMX_GATE"), *seconds = getenv("OMX_GATE_SECONDS"), *pid = getenv("CRTOOLS_INIT_PID");
+  if (strcmp(action, "post-dump") != 0 && strcmp(action, "post-restore") != 0) return 0;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (path == NULL || strlen(path) >= sizeof address.sun_path) return 1;
+  memcpy(address.sun_path, path, strlen(path));
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
+  if (dprintf(fd, "%s %s\n", action, pid == NULL ? "0" : pid) < 0) return 1;
+
+  struct pollfd wanted = {.fd = fd, .events = POLLIN};
+  char verdict;
+  if (poll(&wanted, 1, seconds == NULL ? -1 : atoi(seconds) * 1000) <= 0) return 1;
+  if (read(fd, &verdict, 1) != 1 || verdict != 'p') return 1;
+  /* Nobody there to hear it: nobody acts on it. */
+  return send(fd, "p", 1, MSG_NOSIGNAL) == 1 ? 0 : 1;
+}

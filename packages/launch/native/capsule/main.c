@@ -1,0 +1,83 @@
+/*
+ * omx-capsule: the namespaces that a movable job lives in, and every program of ours that runs there.
+ *
+ *   host                     inside: user*, pid, mount, ipc and time namespaces        (* where the worker is not root)
+ *   run ── fork ──► 1 pid 1 ── fork, exec ──► 2 job root ── fork, exec ──► 3 COMMAND      a job's first node
+ *   run ── fork ──► 1 pid 1 ── fork, exec ──► N criu restore, exec'd: wait ──► 2 ──► 3    every later node
+ *
+ *   run [--user] --folder DIR --mount PATH [--cwd PATH] [--in FILE] [--out FILE] [--err FILE] -- COMMAND...
+ *       Starts a job. DIR is bound on PATH, which is the same on all nodes; the other files are opened inside, in that order
+ *       of meaning: cwd (default PATH), then paths relative to it. What the shepherd gave as 1 and 2 takes our own messages.
+ *   thaw [--user] --folder DIR --mount PATH [--clock MONO,BOOT] [--last-pid N] [--log FILE] -- CRIU restore ...
+ *       The same namespaces, with clocks that go on (offsets in nanoseconds), and criu in place of the job root. N: criu and
+ *       what it starts get the pids from N + 1 on, which no process of the image has.
+ *   enter PID -- PROGRAM...   runs it in the namespaces of process PID; it dies with us
+ *   init STATUS -- COMMAND... the job root; internal
+ *   wait                      parent of a restored job root; internal, for `criu restore --exec-cmd`
+ *   (nothing, with CRTOOLS_SCRIPT_ACTION set)   the gate: criu's action script (gate.c)
+ *
+ * Only the job root and what is below it is in an image. So its program is put into the job's folder (ROOT_PROGRAM) and
+ * travels with it: a node with another omx can go on with it. The job root is session leader and subreaper; when COMMAND
+ * ends it kills and reaps what that left, writes STATUS_FILE once, and ends as COMMAND did; so do all above it.
+ *
+ * Usage. Everybody above waits for everybody below, so wait4(2) of `run` gives the usage of the whole tree as long as it was
+ * never moved and not killed from outside. criu starts the counters anew, so the usage of a moved job is what was counted
+ * at each freeze plus STATUS_FILE. The kernel reaps what it kills with a namespace without counting: ORDER_SIGNAL to
+ * `run`, not SIGKILL, ends a job and keeps the count.
+ *
+ * Signals. SIGKILL to `run` ends everything at once (PR_SET_PDEATHSIG of pid 1, and pid 1 takes the namespace with it).
+ * Other signals to `run` go to the command's process group, except those of our parent: the shepherd signals every process
+ * of a job by itself, and nobody should hear it twice.
+ *
+ * Exit: as COMMAND (127 and 126: it could not be started; STATUS_FILE has the errno), or FAILED without any status file.
+ */
+#define _GNU_SOURCE
+#include "capsule.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int usage(void) {
+  fputs("usage: omx-capsule run|thaw [--user] --folder DIR --mount PATH [...] -- COMMAND...\n"
+        "       omx-capsule enter PID -- PROGRAM...\n",
+        stderr);
+  return FAILED;
+}
+
+static bool read_options(char **at, struct capsule_options *o) {
+  const struct {
+    const char *name;
+    const char **value;
+  } names[] = {{"--folder", &o->folder}, {"--mount", &o->mount}, {"--cwd", &o->cwd},     {"--in", &o->in},
+               {"--out", &o->out},       {"--err", &o->err},     {"--log", &o->log},     {"--clock", &o->clock},
+               {"--last-pid", &o->last_pid}};
+  for (; *at != NULL && strcmp(*at, "--") != 0; at++) {
+    if (strcmp(*at, "--user") == 0) {
+      o->user_namespace = true;
+      continue;
+    }
+    size_t i = 0;
+    while (i < sizeof names / sizeof *names && strcmp(*at, names[i].name) != 0) i++;
+    if (i == sizeof names / sizeof *names || at[1] == NULL) return false;
+    *names[i].value = *++at;
+  }
+  if (*at == NULL || at[1] == NULL) return false;
+  o->command = at + 1;
+  return o->folder != NULL && o->mount != NULL;
+}
+
+int main(int argc, char **argv) {
+  const char *action = getenv("CRTOOLS_SCRIPT_ACTION");
+  if (argc == 1 && action != NULL) return gate(action);
+  if (argc < 2) return usage();
+  const char *mode = argv[1];
+  if (strcmp(mode, "wait") == 0) return wait_for_root();
+  if (strcmp(mode, "run") == 0 || strcmp(mode, "thaw") == 0) {
+    struct capsule_options options = {.thaw = strcmp(mode, "thaw") == 0};
+    return read_options(argv + 2, &options) ? run(&options) : usage();
+  }
+  if (argc < 5 || strcmp(argv[3], "--") != 0) return usage();
+  if (strcmp(mode, "enter") == 0) return enter(atoi(argv[2]), argv + 4);
+  if (strcmp(mode, "init") == 0) return job_root(argv[2], argv + 4);
+  return usage();
+}
