@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { root } from '../kit/home.ts';
+import { root, useHome } from '../kit/home.ts';
 import { needs, skipUnless } from '../kit/needs.ts';
 
 const script = join(root, 'packages/cli/setup/get-criu.sh');
@@ -109,6 +109,26 @@ test('a folder with something else in it is not touched', async () => {
   const { exitCode, stderr } = await getCriu(['--private', target]);
   expect({ exitCode, stderr }).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('holds something else') });
   expect(readFileSync(join(target, 'precious'), 'utf8')).toBe('mine');
+});
+
+describe('omx doctor --fix', () => {
+  const home = useHome();
+
+  test('gets one, if there is none, and checks what it can do here', skipUnless('criu', 'netns'), async () => {
+    const { stderr, json } = await home.omx(['doctor', '--fix', '--json']);
+    expect(stderr).toMatch(/CRIU [4-9]\S* is here: /);
+    const { checks } = json();
+    expect(checks).toContainEqual(expect.objectContaining({ name: 'criu', verdict: 'ok' }));
+    expect(checks.map(({ name }: { name: string }) => name)).toEqual(
+      expect.arrayContaining(['user namespaces', 'criu check', 'tmpfs']),
+    );
+  });
+
+  test('mends only its own machine', async () => {
+    const { code, stderr } = await home.omx(['doctor', '--fix', '--node', 'vega']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('cannot mend vega from here');
+  });
 });
 
 async function getCriu(args: readonly string[], env: Record<string, string> = {}) {

@@ -59,10 +59,7 @@ async function checkNamespaces(run: RunProgram): Promise<Check> {
 }
 
 /** `problem`: why the namespaces could not be made; undefined where they could. */
-export function judgeNamespaces(
-  problem: string | undefined,
-  read: (setting: string) => number | undefined,
-): Check {
+export function judgeNamespaces(problem: string | undefined, read: (setting: string) => number | undefined): Check {
   const name = 'user namespaces';
   if (problem === undefined) return ok(name, 'a capsule for a movable job can be made');
   const causes = forbidding.filter(({ setting, isForbidden }) => {
