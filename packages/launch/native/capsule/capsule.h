@@ -3,6 +3,7 @@
 #define OMX_CAPSULE_H
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* The capsule itself failed: no status file was written. */
@@ -24,6 +25,8 @@ enum { ROOT_PID = 2, COMMAND_PID = 3 };
 
 struct capsule_options {
   const char *folder, *mount, *cwd, *in, *out, *err, *log, *clock, *last_pid;
+  const char *own[8];
+  size_t own_count;
   bool user_namespace;
   bool thaw;
   char **command;

@@ -4,8 +4,8 @@
  *   post-dump     the image is written, the job stands still.  pass: criu kills it.      else: it goes on here
  *   post-restore  the copy is made and stands still.           pass: criu lets it run.   else: criu kills the copy
  *
- * We connect to the unix socket OMX_GATE, say `ACTION PID\n` (PID: the job root as criu's caller sees it), and wait for one
- * byte. `p` is answered by `p` and passes: the answer means that it is decided and can no longer fail for want of time.
+ * We connect to the unix socket OMX_GATE, say `ACTION MONO BOOT\n` (the job's clocks, in nanoseconds: we live in its time
+ * namespace), and wait for one byte. `p` is answered by `p` and passes: the answer means that it is decided and can no longer fail for want of time.
  * Anything else, the end of the connection, and OMX_GATE_SECONDS without a word do not pass; so the death of whoever
  * holds the other end leaves the job running where it was, and no copy anywhere.
  */
@@ -18,17 +18,24 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
+static long long nanoseconds(clockid_t id) {
+  struct timespec t;
+  clock_gettime(id, &t);
+  return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 int gate(const char *action) {
-  const char *path = getenv("OMX_GATE"), *seconds = getenv("OMX_GATE_SECONDS"), *pid = getenv("CRTOOLS_INIT_PID");
+  const char *path = getenv("OMX_GATE"), *seconds = getenv("OMX_GATE_SECONDS");
   if (strcmp(action, "post-dump") != 0 && strcmp(action, "post-restore") != 0) return 0;
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (path == NULL || strlen(path) >= sizeof address.sun_path) return 1;
   memcpy(address.sun_path, path, strlen(path));
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
-  if (dprintf(fd, "%s %s\n", action, pid == NULL ? "0" : pid) < 0) return 1;
+  if (dprintf(fd, "%s %lld %lld\n", action, nanoseconds(CLOCK_MONOTONIC), nanoseconds(CLOCK_BOOTTIME)) < 0) return 1;
 
   struct pollfd wanted = {.fd = fd, .events = POLLIN};
   char verdict;

@@ -5,12 +5,13 @@
  *   run ── fork ──► 1 pid 1 ── fork, exec ──► 2 job root ── fork, exec ──► 3 COMMAND      a job's first node
  *   run ── fork ──► 1 pid 1 ── fork, exec ──► N criu restore, exec'd: wait ──► 2 ──► 3    every later node
  *
- *   run [--user] --folder DIR --mount PATH [--cwd PATH] [--in FILE] [--out FILE] [--err FILE] -- COMMAND...
- *       Starts a job. DIR is bound on PATH, which is the same on all nodes; the other files are opened inside, in that order
- *       of meaning: cwd (default PATH), then paths relative to it. What the shepherd gave as 1 and 2 takes our own messages.
- *   thaw [--user] --folder DIR --mount PATH [--clock MONO,BOOT] [--last-pid N] [--log FILE] -- CRIU restore ...
- *       The same namespaces, with clocks that go on (offsets in nanoseconds), and criu in place of the job root. N: criu and
- *       what it starts get the pids from N + 1 on, which no process of the image has.
+ *   run [--user] --folder DIR --mount PATH [--own PATH]... [--cwd PATH] [--in FILE] [--out FILE] [--err FILE] -- COMMAND...
+ *       Starts a job. DIR is bound on PATH, which is the same on all nodes; cwd (default PATH) and the files are those inside,
+ *       opened there, the outputs to append. What the shepherd gave as 2 takes our own messages. --own: this folder, made
+ *       where it is missing, is another for each job, a part of DIR: for files named by a pid, which many jobs share.
+ *   thaw [--user] --folder DIR --mount PATH [--own PATH]... [--clock MONO,BOOT] [--last-pid N] [--log FILE] -- CRIU restore ...
+ *       The same namespaces, with criu in place of the job root. The clocks, in nanoseconds, go on from there. N: criu and
+ *       what it starts get the pids from N + 1 on, which no process of the image has. FILE takes our messages and criu's.
  *   enter PID -- PROGRAM...   runs it in the namespaces of process PID; it dies with us
  *   init STATUS -- COMMAND... the job root; internal
  *   wait                      parent of a restored job root; internal, for `criu restore --exec-cmd`
@@ -54,6 +55,11 @@ static bool read_options(char **at, struct capsule_options *o) {
   for (; *at != NULL && strcmp(*at, "--") != 0; at++) {
     if (strcmp(*at, "--user") == 0) {
       o->user_namespace = true;
+      continue;
+    }
+    if (strcmp(*at, "--own") == 0) {
+      if (at[1] == NULL || o->own_count == sizeof o->own / sizeof *o->own) return false;
+      o->own[o->own_count++] = *++at;
       continue;
     }
     size_t i = 0;

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef CLONE_NEWTIME
@@ -91,17 +92,39 @@ static void split(int64_t ns, long long *seconds, long long *rest) {
   }
 }
 
-static int set_clocks(const char *offsets) {
+static int64_t nanoseconds(clockid_t id) {
+  struct timespec t;
+  clock_gettime(id, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int set_clocks(const char *values) {
   long long mono, boot, s[2], ns[2];
   char text[128];
-  if (sscanf(offsets, "%lld,%lld", &mono, &boot) != 2) {
+  if (sscanf(values, "%lld,%lld", &mono, &boot) != 2) {
     errno = EINVAL;
-    return failed_at("--clock", offsets);
+    return failed_at("--clock", values);
   }
-  split(mono, &s[0], &ns[0]);
-  split(boot, &s[1], &ns[1]);
+  split(mono - nanoseconds(CLOCK_MONOTONIC), &s[0], &ns[0]);
+  split(boot - nanoseconds(CLOCK_BOOTTIME), &s[1], &ns[1]);
   snprintf(text, sizeof text, "monotonic %lld %lld\nboottime %lld %lld\n", s[0], ns[0], s[1], ns[1]);
   return write_proc("/proc/self/timens_offsets", text) ? 0 : failure("timens_offsets");
+}
+
+static int bind_folder(const char *from, const char *on) {
+  return mount(from, on, NULL, MS_BIND, NULL) == 0 ? 0 : failed_at("cannot bind the job's folder on", on);
+}
+
+/* Numbered by their place among the options, which is the same on every node. */
+static int bind_own(const struct capsule_options *o) {
+  for (size_t i = 0; i < o->own_count; i++) {
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s/" OWN_FOLDER "/own-%zu", o->mount, i);
+    if (mkdir(part, 0700) < 0 && errno != EEXIST) return failed_at("cannot make", part);
+    if (mkdir(o->own[i], 0755) < 0 && errno != EEXIST) return failed_at("cannot make", o->own[i]);
+    if (bind_folder(part, o->own[i]) != 0) return FAILED;
+  }
+  return 0;
 }
 
 static int make_namespaces(const struct capsule_options *o) {
@@ -113,8 +136,7 @@ static int make_namespaces(const struct capsule_options *o) {
   if (o->clock != NULL && set_clocks(o->clock) != 0) return FAILED;
   /* What is mounted later on the host is seen inside, not the other way round. */
   if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return failure("cannot separate the mounts");
-  if (mount(o->folder, o->mount, NULL, MS_BIND, NULL) < 0) return failed_at("cannot bind the job's folder on", o->mount);
-  return 0;
+  return bind_folder(o->folder, o->mount) == 0 ? bind_own(o) : FAILED;
 }
 
 static int reopen(const char *path, int flags, int as) {

@@ -1,0 +1,117 @@
+import type { FilteredLoad, MigrationHistory } from './history.ts';
+import type { MigrationPolicy } from './policy.ts';
+import type { BalancedJob, BalancedNode, Snapshot } from './snapshot.ts';
+
+/** A node as this round sees it: as it will be when all that was decided so far is done. */
+export class Standing {
+  readonly node: BalancedNode;
+  /** Movable jobs on it that this round may look at. */
+  readonly candidates: BalancedJob[] = [];
+  /** What of the load lasts; moved jobs taken off, but none added that is still to come. In CPUs. */
+  lasting: number;
+  /** Load with all that comes, and without only that which is gone. In CPUs. */
+  coming: number;
+  memFree: number;
+  /** Moves it takes part in. */
+  moving = 0;
+
+  constructor(node: BalancedNode, { lasting, external }: FilteredLoad) {
+    this.node = node;
+    this.lasting = lasting;
+    this.coming = external;
+    this.memFree = node.memFree;
+  }
+
+  /** The job is to go from here: it frees its processors and its memory, but nobody should count on that yet. */
+  send(job: BalancedJob): void {
+    this.lasting = Math.max(0, this.lasting - job.cpus);
+    this.memFree += job.rss;
+    this.moving += 1;
+  }
+
+  /** The job is to come here. */
+  take(job: BalancedJob): void {
+    this.coming += job.cpus;
+    this.memFree -= job.rss;
+    this.moving += 1;
+  }
+}
+
+/**
+ * How fast a job gets on: in CPUs of speed 1 for each CPU it wants. While `load`, the job's own included, is more than
+ * there are processors, all get an equal part of what they want.
+ */
+export function pace({ cpus, speed }: Pick<BalancedNode, "cpus" | "speed">, load: number): number {
+  return load <= cpus ? speed : (speed * cpus) / load;
+}
+
+export interface Round {
+  readonly policy: MigrationPolicy;
+  readonly now: number;
+  readonly standings: ReadonlyMap<string, Standing>;
+  /** Nodes that may take jobs. */
+  readonly targets: readonly Standing[];
+  /** Pairs of nodes between which a job went lately, as {@link pairOf} names them. */
+  readonly recentPairs: Set<string>;
+}
+
+export function pairOf(from: string, to: string): string {
+  return `${from}\0${to}`;
+}
+
+/** Own load of the nodes, by name, in CPUs. */
+export function ownLoads(jobs: readonly BalancedJob[]): Map<string, number> {
+  const own = new Map<string, number>();
+  for (const { node, cpus } of jobs) own.set(node, (own.get(node) ?? 0) + Math.max(0, cpus));
+  return own;
+}
+
+export function openRound(
+  { nodes, jobs }: Snapshot,
+  { nodes: loads, assignments }: MigrationHistory,
+  now: number,
+  policy: MigrationPolicy,
+): Round {
+  const standings = new Map(
+    nodes.map((node) => [node.name, new Standing(node, loads.get(node.name) ?? { lasting: 0, external: 0 })]),
+  );
+  for (const job of jobs) {
+    const standing = standings.get(job.node);
+    if (standing === undefined) continue;
+    standing.coming += Math.max(0, job.cpus);
+    const assignment = assignments.get(job.id);
+    if (assignment !== undefined && !assignment.isDone && now - assignment.at < policy.pendingMs) {
+      standing.send(job);
+      standings.get(assignment.to)?.take(job);
+    } else if (job.immovable === undefined && isRested(job, assignment?.at, now, policy)) {
+      standing.candidates.push(job);
+    }
+  }
+  const recentPairs = new Set<string>();
+  for (const { from, to, at } of assignments.values())
+    if (now - at < policy.pairRestMs) recentPairs.add(pairOf(from, to));
+  const targets = [...standings.values()].filter(({ node }) => node.state === 'up' && node.role !== 'home');
+  return { policy, now, standings, targets, recentPairs };
+}
+
+function isRested(
+  { lastMovedAt, ageMs }: BalancedJob,
+  assignedAt: number | undefined,
+  now: number,
+  { jobRestMs, leastMs }: MigrationPolicy,
+): boolean {
+  const last = Math.max(lastMovedAt ?? -Infinity, assignedAt ?? -Infinity);
+  return ageMs >= leastMs && now - last >= jobRestMs;
+}
+
+/** Whether the job may go to that node at all, whatever is gained by it. */
+export function mayGo(job: BalancedJob, from: Standing, to: Standing, { policy, recentPairs }: Round): boolean {
+  const { name, memTotal } = to.node;
+  return (
+    to !== from &&
+    to.moving < policy.mostMovesOfNode &&
+    job.places?.has(name) !== false &&
+    to.memFree - job.rss >= policy.ampleMemory * memTotal &&
+    !recentPairs.has(pairOf(name, from.node.name))
+  );
+}

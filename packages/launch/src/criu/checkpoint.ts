@@ -1,0 +1,42 @@
+import { renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { freeze, type FreezeOptions } from './freeze.ts';
+import { imageParts, type ImageManifest } from './manifest.ts';
+
+/**
+ * Writes an image of a job that goes on running, with a copy of its folder, both of one moment. Whatever was at
+ * `options.image` is replaced when the new one is complete and on the disk, not before.
+ * @throws as `freeze`; the job goes on in any case
+ */
+export async function checkpoint(options: FreezeOptions): Promise<ImageManifest> {
+  const { image, job } = options;
+  const fresh = `${image}.new`;
+  try {
+    const frozen = await freeze({ ...options, image: fresh });
+    try {
+      await copyFolder(job.folder, join(fresh, imageParts.folder));
+    } finally {
+      await frozen.keepGoing();
+    }
+    const manifest = await frozen.seal();
+    await execa('sync', ['-f', fresh]);
+    rmSync(image, { recursive: true, force: true });
+    renameSync(fresh, image);
+    return manifest;
+  } catch (error) {
+    rmSync(fresh, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Lays out the folder of a checkpoint for `thaw`; whatever is there is replaced. */
+export async function restoreFolder(image: string, folder: string): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
+  await copyFolder(join(image, imageParts.folder), folder);
+}
+
+/** With owners, modes, times, links and holes; shares the blocks where the file system can. */
+async function copyFolder(from: string, to: string): Promise<void> {
+  await execa('cp', ['-a', '--reflink=auto', '--', from, to]);
+}

@@ -1,0 +1,112 @@
+import { bytesOf, type Bytes } from '@omx/core';
+
+/** Command lines of the capsule and of criu. Pure: paths and numbers in, words out. */
+
+/** What a capsule is made of; the same on every node that the job comes to, but for `folder`. */
+export interface CapsuleShape {
+  /** With a user namespace, for a worker that is not root. */
+  readonly userNamespace: boolean;
+  /** The path that the job knows its folder by. */
+  readonly mount: string;
+  /** Folders that are the job's own, such as the one where every Java program leaves a file named by its pid. */
+  readonly own: readonly string[];
+}
+
+export interface CapsuleLine {
+  readonly capsule: string;
+  readonly shape: CapsuleShape;
+  /** The job's folder on this node, absolute. */
+  readonly folder: string;
+}
+
+export interface RunLine extends CapsuleLine {
+  readonly command: readonly Bytes[];
+  /** As the job sees it. @defaultValue its folder */
+  readonly cwd?: Bytes;
+  readonly stdin?: Bytes;
+  /** Relative to `cwd`, or as the job sees them. */
+  readonly stdout: Bytes;
+  readonly stderr: Bytes;
+}
+
+export function runArgv(line: RunLine): readonly Bytes[] {
+  const optional = (name: string, value: Bytes | undefined): readonly Bytes[] =>
+    value === undefined ? [] : [bytesOf(name), value];
+  return [
+    ...[line.capsule, 'run', ...shapeWords(line)].map(bytesOf),
+    ...optional('--cwd', line.cwd),
+    ...optional('--in', line.stdin),
+    ...optional('--out', line.stdout),
+    ...optional('--err', line.stderr),
+    bytesOf('--'),
+    ...line.command,
+  ];
+}
+
+function shapeWords({ shape, folder }: CapsuleLine): readonly string[] {
+  const { userNamespace, mount, own } = shape;
+  return [
+    ...(userNamespace ? ['--user'] : []),
+    ...['--folder', folder, '--mount', mount],
+    ...own.flatMap((path) => ['--own', path]),
+  ];
+}
+
+export interface DumpLine {
+  readonly capsule: string;
+  readonly criu: string;
+  /** Pid of the capsule's pid 1, as this machine sees it. */
+  readonly init: number;
+  readonly userNamespace: boolean;
+  readonly images: string;
+  readonly log: string;
+  /** For seizing the processes, seconds. */
+  readonly seizeSeconds: number;
+}
+
+/** The job root's pid in its capsule; `capsule.h` says the same. */
+export const rootPid = 2;
+
+/**
+ * What both sides must agree on: locks are kept, deleted but open files go along up to 64 MiB, those with another name are
+ * linked to it, and a job's control groups are the node's matter.
+ */
+const common = ['--file-locks', '--link-remap', '--ghost-limit', '64M', '--manage-cgroups=ignore', '-v2'];
+
+/** Without `--leave-stopped`: the gate decides what becomes of the original. */
+export function dumpArgv(line: DumpLine): readonly string[] {
+  return [
+    ...[line.capsule, 'enter', String(line.init), '--'],
+    ...[line.criu, 'dump', ...(line.userNamespace ? ['--unprivileged'] : []), '--tree', String(rootPid)],
+    ...['--images-dir', line.images, '--work-dir', line.log, '--log-file', 'dump.log'],
+    ...['--timeout', String(line.seizeSeconds), ...common, '--action-script', line.capsule],
+  ];
+}
+
+export interface ThawLine extends CapsuleLine {
+  readonly criu: string;
+  readonly images: string;
+  /** Folder for criu's own files. */
+  readonly log: string;
+  /** What the job's CLOCK_MONOTONIC and CLOCK_BOOTTIME shall show now, nanoseconds. */
+  readonly clocks: Clocks;
+  /** criu takes pids from here on. */
+  readonly lastPid: number;
+}
+
+export interface Clocks {
+  readonly monotonicNs: bigint;
+  readonly bootNs: bigint;
+}
+
+export function thawArgv(line: ThawLine): readonly string[] {
+  const { clocks, capsule } = line;
+  return [
+    ...[capsule, 'thaw', ...shapeWords(line)],
+    ...['--clock', `${clocks.monotonicNs},${clocks.bootNs}`, '--last-pid', String(line.lastPid)],
+    ...['--log', `${line.log}/thaw.log`, '--'],
+    ...[line.criu, 'restore', ...(line.shape.userNamespace ? ['--unprivileged'] : [])],
+    ...['--images-dir', line.images, '--work-dir', line.log, '--log-file', 'restore.log', ...common],
+    ...['--action-script', capsule, '--exec-cmd', '--', capsule, 'wait'],
+  ];
+}

@@ -1,0 +1,55 @@
+import { readText } from '../host/read.ts';
+
+/** criu's words for what it cannot do, and ours. Source: its error texts as versions 4.0 to 4.2 print them. */
+const sentences: readonly (readonly [RegExp, string | ((match: RegExpExecArray) => string)])[] = [
+  [
+    /Unix socket \d+ without peer|half of stream unix|External socket is used/,
+    'it holds a unix socket to a process outside the job',
+  ],
+  [/Connected TCP socket/, 'it holds a TCP connection'],
+  [/bind inet socket back/, 'it listens on an address or port that is not free on this node'],
+  [/Unknown shit|send_fds failed/, 'it uses io_uring or another kernel object that criu does not know'],
+  [/Can't dump nested (\w+) namespace/, 'it runs a container of its own'],
+  [/doesn't have a proper root mount/, 'it has a mount namespace of its own'],
+  [/Unseizable non-zombie (\d+)/, 'it is traced by another process (a debugger, strace)'],
+  [/doesn't live in IPC ns/, 'it uses System V shared memory'],
+  [/Can't dump file (\d+) of that type/, 'it has a device open'],
+  [/Can't dump that handle/, 'it watches files (inotify), which cannot be moved without root'],
+  [
+    /Can't open mapped \[(.*?)\]/,
+    (match) => `it shares memory through ${match[1]}, which cannot be moved without root`,
+  ],
+  [/Can't setup uid/, 'it has a terminal, or files of other users, open'],
+  [/Iptables configuration failed/, 'it holds network connections among its own processes'],
+  [
+    /File (\S+) has bad size (\d+) \(expect (\d+)\)/,
+    (match) => `${match[1]} has ${match[2]} bytes, not ${match[3]} as where it came from`,
+  ],
+  [/File (\S+) has bad build-ID/, (match) => `${match[1]} is another build than where it came from`],
+  [/Can't open file (\S+).*No such file/, (match) => `${match[1]} is missing`],
+  [
+    /[Gg]host file .* too big|Can't dump ghost file .* of (\d+) size/,
+    'it holds a deleted file of more than 64 MiB open',
+  ],
+  [/No space left on device/, 'no room on the disk'],
+  [/Can't fork for (\d+): File exists/, 'one of its process ids was taken'],
+  [/setup RLIMIT|Can't get rlimit/, 'this needs the capability CAP_SYS_RESOURCE'],
+  [/CPU|cpu.*capabilities|cpuinfo/, 'this processor lacks features of the one where it came from'],
+];
+
+/** Lines of criu that are printed also when all is well, and those that only say that something failed before. */
+const noise =
+  /RLIMIT_NOFILE for self|net: Unexpected error: -1|XDG_RUNTIME_DIR|Dumping FAILED|Restoring FAILED|action script|exited with -1/;
+
+/** Why criu failed, from its log: in our words where we know them, else in its own, the first error first. */
+export function explainCriu(logFile: string): string {
+  const errors = (readText(logFile) ?? '').split('\n').filter((line) => line.includes('Error') && !noise.test(line));
+  for (const [pattern, words] of sentences) {
+    for (const line of errors) {
+      const match = pattern.exec(line);
+      if (match !== null) return typeof words === 'string' ? words : words(match);
+    }
+  }
+  const first = errors[0]?.replace(/^.*?Error \([^)]*\): /, '');
+  return first === undefined ? 'criu says nothing of the reason' : `criu says '${first.trim()}'`;
+}

@@ -1,0 +1,175 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { arch } from 'node:process';
+import { addUsage, noUsage, OmxError, type Usage } from '@omx/core';
+import { execa } from 'execa';
+import { readProcessStat } from '../host/process.ts';
+import { capsuleBinary } from './capsule-binary.ts';
+import { carry } from './carried.ts';
+import { dumpArgv, type CapsuleShape } from './commands.ts';
+import { criuEnv } from './criu-env.ts';
+import { digestImage } from './digests.ts';
+import { explainCriu } from './explain.ts';
+import type { Criu } from './find.ts';
+import { Gate } from './gate.ts';
+import { inspect } from './inspect.ts';
+import { imageFormat, imageParts, type ImageManifest } from './manifest.ts';
+import { freePids, readMembers, type Members } from './members.ts';
+import { describeFile } from './program-files.ts';
+import { readStay } from './stay.ts';
+import { isGone } from './vanish.ts';
+
+/** A job in its capsule, as the node that has it knows it. */
+export interface CapsuleJob {
+  /** Pid of `omx-capsule run` or `thaw`, as the shepherd told it. */
+  readonly pid: number;
+  readonly folder: string;
+  readonly shape: CapsuleShape;
+  /** Counted before this stay: of thawing. @defaultValue none, for a job that was never moved */
+  readonly earlier?: Usage;
+}
+
+export interface FreezeOptions {
+  readonly criu: Criu;
+  readonly job: CapsuleJob;
+  /** A folder for the image; whatever is there is removed. */
+  readonly image: string;
+  /** For writing the image. @defaultValue 60 s */
+  readonly timeoutMs?: number;
+  /** After that long without a decision the job goes on by itself. @defaultValue 120 s */
+  readonly holdMs?: number;
+}
+
+/**
+ * A job that stands still, with its image written. Exactly one of `keepGoing` and `end` must follow; if neither does within
+ * `holdMs`, if this process or criu dies, the job goes on here.
+ */
+export interface Frozen {
+  readonly image: string;
+  /** Of the whole life so far. */
+  readonly usage: Usage;
+  /** Adds sizes and digests, and writes the manifest: from then on the image can be thawed. May take place while others send it. */
+  seal(): Promise<ImageManifest>;
+  /** The job goes on here as if nothing had happened; does nothing after `end`. */
+  keepGoing(): Promise<void>;
+  /**
+   * Kills the job here, for it goes on elsewhere or later, and waits until nothing of it is left.
+   * @throws SLIPPED where it had gone on by itself: then the image must not be thawed
+   */
+  end(): Promise<void>;
+}
+
+const seizeSeconds = 10;
+const killedMs = 10_000;
+
+/**
+ * Freezes a job into an image.
+ * @throws NOT_RUNNING, or CANNOT_MOVE with the reason; the job goes on in either case
+ */
+export async function freeze(options: FreezeOptions): Promise<Frozen> {
+  const { criu, job, image, timeoutMs = 60_000, holdMs = 120_000 } = options;
+  const { shape, earlier = noUsage } = job;
+  const members = readMembers(job.pid);
+  const images = join(image, imageParts.criu);
+  const log = join(image, imageParts.log);
+  rmSync(image, { recursive: true, force: true });
+  for (const folder of [image, images, log]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+
+  const before = inspect(members, shape);
+  if (before.reasons.length > 0) throw cannotMove(job.pid, before.reasons.join('; '));
+  const capsule = capsuleBinary();
+  const { userNamespace } = members;
+  const [file = '', ...args] = dumpArgv({
+    capsule,
+    criu: criu.path,
+    init: members.init,
+    userNamespace,
+    images,
+    log,
+    seizeSeconds,
+  });
+  const gate = await Gate.open();
+  // `enter` takes criu with it when it dies, and criu without its gate lets the job go on.
+  const dump = execa(file, args, {
+    reject: false,
+    stdin: 'ignore',
+    stdout: 'ignore',
+    env: { ...criuEnv(), ...gate.env(holdMs) },
+  });
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), timeoutMs);
+  const timeout = new Promise<undefined>((resolve) => late.signal.addEventListener('abort', () => resolve(undefined)));
+  const reached = await Promise.race([gate.reached, dump.then(() => undefined), timeout]);
+  clearTimeout(timer);
+  const release = async (): Promise<void> => {
+    gate.close();
+    if (reached === undefined) dump.kill('SIGKILL');
+    await dump;
+  };
+  if (reached === undefined) {
+    const isLate = late.signal.aborted;
+    await release();
+    const log_ = explainCriu(join(log, 'dump.log'));
+    throw cannotMove(job.pid, isLate ? `it could not be written within ${timeoutMs / 1000} s` : log_);
+  }
+  try {
+    // Again, now that it stands still: it may have opened something in between.
+    const frozen = readMembers(job.pid);
+    const seen = inspect(frozen, shape);
+    const usage = addUsage(earlier, readStay(frozen.pids));
+    const manifest: Omit<ImageManifest, 'files'> = {
+      format: imageFormat,
+      criu: criu.version,
+      arch,
+      shape,
+      createdAt: Date.now(),
+      clocks: { monotonicNs: String(reached.monotonicNs), bootNs: String(reached.bootNs) },
+      lastPid: freePids(frozen.pids),
+      usage,
+      carried: carry(image, seen.carried),
+      needed: seen.needed.map(describeFile).filter((each) => each !== undefined),
+    };
+    return {
+      image,
+      usage,
+      seal: () => seal(image, manifest),
+      keepGoing: release,
+      end: async () => {
+        const isOurs = stamp(members);
+        const passed = await gate.pass();
+        gate.close();
+        if (!passed) {
+          throw new OmxError(`the job of process ${job.pid} had already gone on by itself`, { code: 'SLIPPED' });
+        }
+        // criu kills the job now; pid 1 takes everything else with it, even where the job was stopped.
+        if (isOurs()) process.kill(members.init, 'SIGKILL');
+        await dump;
+        await isGone(members.init, killedMs);
+      },
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** True as long as pid 1 is the process it was. */
+function stamp({ init }: Members): () => boolean {
+  const start = readProcessStat(init)?.startTicks;
+  return () => start !== undefined && readProcessStat(init)?.startTicks === start;
+}
+
+async function seal(image: string, rest: Omit<ImageManifest, 'files'>): Promise<ImageManifest> {
+  const manifest: ImageManifest = { ...rest, files: await digestImage(image) };
+  const path = join(image, imageParts.manifest);
+  writeFileSync(`${path}.new`, `${JSON.stringify(manifest)}\n`, { mode: 0o600, flush: true });
+  renameSync(`${path}.new`, path);
+  return manifest;
+}
+
+function cannotMove(pid: number, reason: string): OmxError {
+  return new OmxError(`the job of process ${pid} cannot be moved now: ${reason}`, {
+    code: 'CANNOT_MOVE',
+    hint: 'it goes on where it is',
+  });
+}

@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Clocks } from './commands.ts';
+
+/** `sun_path` holds 108 bytes with the NUL. */
+const longest = 107;
+
+/**
+ * This side of the gate that holds criu (`native/capsule/gate.c` tells the whole protocol): between `reached` and `pass` or
+ * `refuse` the job stands still. If this process dies meanwhile, that refuses.
+ */
+export class Gate {
+  readonly path: string;
+  /** The job's clocks at that moment. Stays open where criu never comes so far: race it with criu's end. */
+  readonly reached: Promise<Clocks>;
+  readonly #folder: string;
+  readonly #server: Server;
+  #socket: Socket | undefined;
+  #answer: ((passed: boolean) => void) | undefined;
+
+  private constructor(folder: string, path: string, server: Server) {
+    this.#folder = folder;
+    this.path = path;
+    this.#server = server;
+    this.reached = new Promise((resolve) => {
+      server.on('connection', (socket) => this.#take(socket, resolve));
+    });
+  }
+
+  static async open(): Promise<Gate> {
+    // Nobody else may enter a folder of mkdtemp, so whoever connects is ours.
+    const name = 'omx-gate-XXXXXX/s';
+    const top = Buffer.byteLength(join(tmpdir(), name)) > longest ? '/tmp' : tmpdir();
+    const folder = mkdtempSync(join(top, 'omx-gate-'));
+    const path = join(folder, 's');
+    const server = createServer();
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, resolve);
+    });
+    return new Gate(folder, path, server);
+  }
+
+  /** For the environment of criu. */
+  env(holdMs: number): Readonly<Record<string, string>> {
+    return { OMX_GATE: this.path, OMX_GATE_SECONDS: String(Math.ceil(holdMs / 1000)) };
+  }
+
+  /** True where it is decided for good; false where the gate had let go before. Asked once. */
+  pass(): Promise<boolean> {
+    const socket = this.#socket;
+    if (socket === undefined || socket.destroyed || !socket.readable) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      this.#answer = resolve;
+      socket.write('p');
+    });
+  }
+
+  /** Refuses, unless it has passed; then only cleans up. */
+  close(): void {
+    this.#socket?.destroy();
+    this.#server.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #take(socket: Socket, resolve: (clocks: Clocks) => void): void {
+    this.#socket?.destroy();
+    this.#socket = socket;
+    let text = '';
+    socket.setEncoding('latin1');
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#answer?.(false));
+    socket.on('data', (chunk: string) => {
+      if (this.#answer !== undefined) return this.#answer(chunk === 'p');
+      text += chunk;
+      const line = /^\S+ (\d+) (\d+)\n/.exec(text);
+      if (line !== null) resolve({ monotonicNs: BigInt(line[1] ?? 0), bootNs: BigInt(line[2] ?? 0) });
+    });
+  }
+}

@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bytesOf, isOmxError } from '@omx/core';
+import { capsuleBinary } from './capsule-binary.ts';
+import { runArgv } from './commands.ts';
+import { findCriu, type Criu, type CriuSurroundings } from './find.ts';
+import { freeze } from './freeze.ts';
+import { capsuleShape } from './shape.ts';
+import { thaw, type ThawStarted } from './thaw.ts';
+import { readMembers } from './members.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface CriuProbe {
+  readonly criu?: Criu;
+  /** Why nothing can be moved to or from this node; undefined: a job was frozen and thawed. */
+  readonly reason?: string;
+  readonly hint?: string;
+}
+
+const remembered = new Map<string, Promise<CriuProbe>>();
+const madeMs = 5000;
+
+/** Makes a capsule, freezes what is in it and thaws it, once for each CRIU and kernel in this process's life. */
+export async function probeCriu(surroundings: CriuSurroundings = {}): Promise<CriuProbe> {
+  let criu: Criu;
+  try {
+    criu = await findCriu(surroundings);
+  } catch (error) {
+    return problem(error);
+  }
+  const key = [criu.path, criu.version, release(), process.geteuid?.()].join(' ');
+  const probe = remembered.get(key) ?? tryOnce(criu).then(() => ({ criu }), problem);
+  remembered.set(key, probe);
+  return probe;
+}
+
+function problem(error: unknown): CriuProbe {
+  if (!isOmxError(error)) return { reason: error instanceof Error ? error.message : String(error) };
+  return { reason: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+}
+
+async function tryOnce(criu: Criu): Promise<void> {
+  const top = mkdtempSync(join(tmpdir(), 'omx-probe-'));
+  const folders = { folder: join(top, 'job'), image: join(top, 'image'), log: join(top, 'log') };
+  mkdirSync(folders.folder);
+  const shape = capsuleShape();
+  const capsule = capsuleBinary();
+  const words = { stdout: bytesOf('out'), stderr: bytesOf('err'), command: ['sleep', '60'].map(bytesOf) };
+  const running: Child[] = [];
+  try {
+    const first = startChild(runArgv({ capsule, shape, folder: folders.folder, ...words }), []);
+    running.push(first);
+    await until(() => readMembers(first.pid).pids.length > 1, first);
+    const frozen = await freeze({ criu, job: { pid: first.pid, folder: folders.folder, shape }, image: folders.image });
+    try {
+      await frozen.seal();
+      await frozen.end();
+    } catch (error) {
+      await frozen.keepGoing();
+      throw error;
+    }
+    const copy = await thaw({
+      ...{ criu, ...folders },
+      start: ({ argv, env }) => {
+        const child = startChild(argv, env);
+        running.push(child);
+        return child;
+      },
+    });
+    await copy.go();
+    await until(() => readMembers(copy.job.pid).pids.length > 1, running.at(-1));
+  } finally {
+    for (const child of running) child.kill();
+    await Promise.all(running.map((child) => child.ended));
+    rmSync(top, { recursive: true, force: true });
+  }
+}
+
+interface Child extends ThawStarted {
+  readonly words: () => string;
+  readonly hasEnded: () => boolean;
+  kill(): void;
+}
+
+function startChild(argv: readonly string[], env: readonly string[]): Child {
+  const [file = '', ...args] = argv;
+  const extra = Object.fromEntries(
+    env.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
+  );
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+    env: { ...process.env, ...extra },
+  });
+  let words = '';
+  let hasEnded = false;
+  child.stderr.on('data', (chunk) => (words += String(chunk)));
+  const ended = new Promise<void>((resolve) => {
+    child.once('close', () => {
+      hasEnded = true;
+      resolve();
+    });
+    child.once('error', () => resolve());
+  });
+  return {
+    pid: child.pid ?? 0,
+    ended,
+    words: () => words,
+    hasEnded: () => hasEnded,
+    kill: () => child.kill('SIGKILL'),
+  };
+}
+
+async function until(condition: () => boolean, child: Child | undefined): Promise<void> {
+  for (const deadline = performance.now() + madeMs; ; await delay(2)) {
+    try {
+      if (condition()) return;
+    } catch {
+      // Not yet made.
+    }
+    if (child?.hasEnded() === true || performance.now() > deadline) {
+      throw new Error(`no capsule can be made here: ${child?.words().trim() || 'it does not start'}`);
+    }
+  }
+}
