@@ -51,7 +51,14 @@ export function decide(snapshot: Snapshot, before: MigrationHistory, options: De
     const { job, from, to, cause, reason } = proposal;
     carryOut(round, from, to, proposal);
     const [source, target] = [from.node.name, to.node.name];
-    migrations.push({ job: job.id, from: source, to: target, cause, reason, costMs: Math.ceil(moveTime(job.rss, policy)) });
+    migrations.push({
+      job: job.id,
+      from: source,
+      to: target,
+      cause,
+      reason,
+      costMs: Math.ceil(moveTime(job.rss, policy)),
+    });
     assignments.set(job.id, { from: source, to: target, at: now, isDone: false });
     return migrations.length < policy.mostMoves;
   };
@@ -62,6 +69,9 @@ export function decide(snapshot: Snapshot, before: MigrationHistory, options: De
 function carryOut(round: Round, from: Standing, to: Standing, { job }: Proposal): void {
   from.send(job);
   to.take(job);
-  from.candidates.splice(from.candidates.indexOf(job), 1);
-  round.recentPairs.add(pairOf(from.node.name, to.node.name));
+  from.candidates.splice(
+    from.candidates.findIndex((candidate) => candidate.job === job),
+    1,
+  );
+  round.recentPairs.set(pairOf(from.node.name, to.node.name), round.now);
 }

@@ -1,8 +1,7 @@
 import { formatBytes } from '@omx/core';
 
 import { type Accept, drawNearBest, type Proposal } from './proposal.ts';
-import type { BalancedJob } from './snapshot.ts';
-import { mayGo, pace, type Round, type Standing } from './standing.ts';
+import { type Candidate, mayGo, pace, type Round, type Standing } from './standing.ts';
 
 /**
  * Memory ushering (Barak and Braverman): a node that pages is slower than any load makes it, so a node whose free memory
@@ -32,9 +31,10 @@ function missing({ node, memFree }: Standing, { policy }: Round): number {
 function propose(from: Standing, round: Round, random: () => number): Proposal | undefined {
   const { policy, targets } = round;
   const wanted = missing(from, round);
-  for (const job of bySuitability(from.candidates, wanted)) {
+  for (const candidate of bySuitability(from.candidates, wanted)) {
+    const { job } = candidate;
     const worth = (to: Standing): number =>
-      mayGo(job, from, to, round) ? pace(to.node, to.coming + policy.stability * job.cpus) : 0;
+      mayGo(candidate, from, to, round) ? pace(to.node, to.coming + policy.stability * job.cpus) : 0;
     const to = drawNearBest(targets, worth, policy.nearEqual, random);
     if (to === undefined) continue;
     const { name, memTotal, memFree } = from.node;
@@ -45,9 +45,10 @@ function propose(from: Standing, round: Round, random: () => number): Proposal |
 }
 
 /** First the smallest that is enough by itself, as it moves fastest; where none is, the largest. */
-function bySuitability(jobs: readonly BalancedJob[], wanted: number): BalancedJob[] {
-  const enough = jobs.filter(({ rss }) => rss >= wanted).sort((a, b) => a.rss - b.rss);
-  const rest = jobs.filter(({ rss }) => rss < wanted && rss > 0).sort((a, b) => b.rss - a.rss);
+function bySuitability(candidates: readonly Candidate[], wanted: number): Candidate[] {
+  const rested = candidates.filter(({ isTired }) => !isTired);
+  const enough = rested.filter(({ job }) => job.rss >= wanted).sort((a, b) => a.job.rss - b.job.rss);
+  const rest = rested.filter(({ job }) => job.rss < wanted && job.rss > 0).sort((a, b) => b.job.rss - a.job.rss);
   return [...enough, ...rest].slice(0, looked);
 }
 

@@ -10,6 +10,8 @@ export interface MigrationPolicy {
   readonly jobRestMs: number;
   /** So long after a move from one node to another none goes the other way, milliseconds. */
   readonly pairRestMs: number;
+  /** Both rests are only so long for a job that gets processors that are idle: loads have changed since, nothing swaps. */
+  readonly idleRestMs: number;
   /** A move that has not happened after so long is given up, milliseconds. */
   readonly pendingMs: number;
   /** With less than this part of its memory free a node sends a job away. */
@@ -39,6 +41,7 @@ export const defaultMigrationPolicy: MigrationPolicy = {
   stability: 1.3,
   leastMs: 3000,
   jobRestMs: 30_000,
+  idleRestMs: 5000,
   pairRestMs: 10_000,
   pendingMs: 60_000,
   scarceMemory: 0.08,

@@ -34,15 +34,16 @@ function propose(from: Standing, round: Round, random: () => number): Proposal |
   const here = pace(from.node, from.lasting);
   if (!targets.some((to) => to !== from && pace(to.node, to.coming) > here)) return undefined;
   const movable = from.candidates
-    .filter(({ cpus }) => cpus >= policy.leastCpus)
-    .map((job) => ({ job, remaining: remainingMs(job, from, here) }))
+    .filter(({ job }) => job.cpus >= policy.leastCpus)
+    .map((candidate) => ({ ...candidate, remaining: remainingMs(candidate.job, from, here) }))
     .filter(({ remaining }) => remaining >= policy.leastMs)
     // Those that profit longest, then those that have moved least: the burden of moving is shared.
     .sort((a, b) => b.remaining - a.remaining || a.job.moves - b.job.moves)
     .slice(0, looked);
-  for (const { job, remaining } of movable) {
+  for (const candidate of movable) {
+    const { job, remaining } = candidate;
     const worth = (to: Standing): number => {
-      if (!mayGo(job, from, to, round)) return 0;
+      if (!mayGo(candidate, from, to, round)) return 0;
       const careful = pace(to.node, to.coming + policy.stability * job.cpus);
       return careful > here && isClear(job, from, to, here, remaining, round) ? careful : 0;
     };
@@ -78,7 +79,10 @@ function isClear(
   const there = pace(to.node, to.coming + job.cpus);
   if (remaining / (cost + (remaining * here) / there) >= policy.clearGain) return true;
   const gained =
-    work(to, to.coming + job.cpus) - work(to, to.coming) + work(from, from.lasting - job.cpus) - work(from, from.lasting);
+    work(to, to.coming + job.cpus) -
+    work(to, to.coming) +
+    work(from, from.lasting - job.cpus) -
+    work(from, from.lasting);
   const before = job.cpus * here;
   return gained * remaining - before * cost >= (policy.clearGain - 1) * before * remaining;
 }
@@ -94,7 +98,13 @@ function explain(job: BalancedJob, from: Standing, to: Standing, here: number): 
   if (from.lasting > cpus) {
     const others = externalLoad >= 0.1 ? `, ${externalLoad.toFixed(1)} of them by others` : '';
     const crowd = `${from.lasting.toFixed(1)} CPUs are wanted of the ${Number(cpus.toFixed(1))} of ${name}${others}`;
-    return { job, from, to, cause: 'crowded', reason: `${crowd}; on ${to.node.name} it gets on ${times} times as fast` };
+    return {
+      job,
+      from,
+      to,
+      cause: 'crowded',
+      reason: `${crowd}; on ${to.node.name} it gets on ${times} times as fast`,
+    };
   }
   return { job, from, to, cause: 'slow', reason: `${to.node.name} is ${times} times as fast as ${name}` };
 }

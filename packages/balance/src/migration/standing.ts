@@ -2,11 +2,17 @@ import type { FilteredLoad, MigrationHistory } from './history.ts';
 import type { MigrationPolicy } from './policy.ts';
 import type { BalancedJob, BalancedNode, Snapshot } from './snapshot.ts';
 
+export interface Candidate {
+  readonly job: BalancedJob;
+  /** Moved lately, so only idle processors may have it. */
+  readonly isTired: boolean;
+}
+
 /** A node as this round sees it: as it will be when all that was decided so far is done. */
 export class Standing {
   readonly node: BalancedNode;
   /** Movable jobs on it that this round may look at. */
-  readonly candidates: BalancedJob[] = [];
+  readonly candidates: Candidate[] = [];
   /** What of the load lasts; moved jobs taken off, but none added that is still to come. In CPUs. */
   lasting: number;
   /** Load with all that comes, and without only that which is gone. In CPUs. */
@@ -41,7 +47,7 @@ export class Standing {
  * How fast a job gets on: in CPUs of speed 1 for each CPU it wants. While `load`, the job's own included, is more than
  * there are processors, all get an equal part of what they want.
  */
-export function pace({ cpus, speed }: Pick<BalancedNode, "cpus" | "speed">, load: number): number {
+export function pace({ cpus, speed }: Pick<BalancedNode, 'cpus' | 'speed'>, load: number): number {
   return load <= cpus ? speed : (speed * cpus) / load;
 }
 
@@ -51,8 +57,8 @@ export interface Round {
   readonly standings: ReadonlyMap<string, Standing>;
   /** Nodes that may take jobs. */
   readonly targets: readonly Standing[];
-  /** Pairs of nodes between which a job went lately, as {@link pairOf} names them. */
-  readonly recentPairs: Set<string>;
+  /** When a job last went from one node to another, by {@link pairOf}; only where that was lately. */
+  readonly recentPairs: Map<string, number>;
 }
 
 export function pairOf(from: string, to: string): string {
@@ -83,35 +89,28 @@ export function openRound(
     if (assignment !== undefined && !assignment.isDone && now - assignment.at < policy.pendingMs) {
       standing.send(job);
       standings.get(assignment.to)?.take(job);
-    } else if (job.immovable === undefined && isRested(job, assignment?.at, now, policy)) {
-      standing.candidates.push(job);
+    } else if (job.immovable === undefined && job.ageMs >= policy.leastMs) {
+      const rested = now - Math.max(job.lastMovedAt ?? -Infinity, assignment?.at ?? -Infinity);
+      if (rested >= policy.idleRestMs) standing.candidates.push({ job, isTired: rested < policy.jobRestMs });
     }
   }
-  const recentPairs = new Set<string>();
-  for (const { from, to, at } of assignments.values())
-    if (now - at < policy.pairRestMs) recentPairs.add(pairOf(from, to));
+  const recentPairs = new Map<string, number>();
+  for (const { from, to, at } of assignments.values()) {
+    const pair = pairOf(from, to);
+    if (now - at < policy.pairRestMs) recentPairs.set(pair, Math.max(at, recentPairs.get(pair) ?? at));
+  }
   const targets = [...standings.values()].filter(({ node }) => node.state === 'up' && node.role !== 'home');
   return { policy, now, standings, targets, recentPairs };
 }
 
-function isRested(
-  { lastMovedAt, ageMs }: BalancedJob,
-  assignedAt: number | undefined,
-  now: number,
-  { jobRestMs, leastMs }: MigrationPolicy,
-): boolean {
-  const last = Math.max(lastMovedAt ?? -Infinity, assignedAt ?? -Infinity);
-  return ageMs >= leastMs && now - last >= jobRestMs;
-}
-
 /** Whether the job may go to that node at all, whatever is gained by it. */
-export function mayGo(job: BalancedJob, from: Standing, to: Standing, { policy, recentPairs }: Round): boolean {
-  const { name, memTotal } = to.node;
-  return (
-    to !== from &&
-    to.moving < policy.mostMovesOfNode &&
-    job.places?.has(name) !== false &&
-    to.memFree - job.rss >= policy.ampleMemory * memTotal &&
-    !recentPairs.has(pairOf(name, from.node.name))
-  );
+export function mayGo({ job, isTired }: Candidate, from: Standing, to: Standing, round: Round): boolean {
+  const { policy, recentPairs, now } = round;
+  const { name, cpus, memTotal } = to.node;
+  if (to === from || to.moving >= policy.mostMovesOfNode || job.places?.has(name) === false) return false;
+  if (to.memFree - job.rss < policy.ampleMemory * memTotal) return false;
+  const isIdle = to.coming + job.cpus <= cpus;
+  if (isTired && !isIdle) return false;
+  const cameBack = recentPairs.get(pairOf(name, from.node.name));
+  return cameBack === undefined || now - cameBack >= (isIdle ? policy.idleRestMs : policy.pairRestMs);
 }

@@ -11,8 +11,8 @@ interface Running {
   readonly startedAt: number;
   node: string;
   leftMs: number;
-  /** Stands still until then, on its way to `node`. */
-  frozenUntil: number;
+  /** Where it is on its way to, and until when it stands still. */
+  bound?: { readonly to: string; readonly until: number };
   frozenMs: number;
   lastMovedAt?: number;
   moves: number;
@@ -41,6 +41,7 @@ export function simulate(world: World, watch: (moment: Moment) => void = () => {
   const until = world.untilMs ?? day;
   const roundMs = world.roundMs ?? 1000;
   for (let ms = 0; ms < until && ends.size < world.jobs.length; ms += stepMs) {
+    for (const each of running.values()) thaw(each, ms);
     start(world, waiting, running, ms);
     if (world.isBalanced !== false && ms % roundMs === 0) {
       const round = decide(snapshotOf(world, running, ms), history, { now: ms, random, policy });
@@ -48,18 +49,15 @@ export function simulate(world: World, watch: (moment: Moment) => void = () => {
       for (const migration of round.migrations) {
         const moved = running.get(migration.job) as Running;
         const cost = moveTime(sizeOf(moved.job), policy) * (world.costFactor ?? 1);
-        moved.node = migration.to;
-        moved.frozenUntil = ms + cost;
+        moved.bound = { to: migration.to, until: ms + cost };
         moved.frozenMs += cost;
-        moved.lastMovedAt = ms;
-        moved.moves += 1;
         moves.push({ ...migration, at: ms });
       }
     }
     watch(momentOf(world, running, ms));
     const loads = loadsOf(world, running, ms);
     for (const [id, each] of running) {
-      if (each.frozenUntil > ms) continue;
+      if (each.bound !== undefined) continue;
       const node = nodes.get(each.node) as SimulatedNode;
       each.leftMs -= stepMs * wants(each.job) * pace(asNode(node), loads.get(each.node) as number);
       if (each.leftMs > 1e-9) continue;
@@ -69,6 +67,14 @@ export function simulate(world: World, watch: (moment: Moment) => void = () => {
   }
   const hasEnded = ends.size === world.jobs.length;
   return { ...(hasEnded ? { makespanMs: Math.max(0, ...ends.values()) } : {}), moves, ends };
+}
+
+function thaw(each: Running, ms: number): void {
+  if (each.bound === undefined || each.bound.until > ms) return;
+  each.node = each.bound.to;
+  each.lastMovedAt = ms;
+  each.moves += 1;
+  delete each.bound;
 }
 
 function start({ nodes }: World, waiting: SimulatedJob[], running: Map<string, Running>, ms: number): void {
@@ -82,7 +88,6 @@ function start({ nodes }: World, waiting: SimulatedJob[], running: Map<string, R
       startedAt: ms,
       node,
       leftMs: job.workMs,
-      frozenUntil: 0,
       frozenMs: 0,
       moves: 0,
     });
@@ -119,17 +124,17 @@ function asNode({ cpus = 1, speed = 1 }: SimulatedNode): { readonly cpus: number
   return { cpus, speed };
 }
 
-/** A job on its way is still on the node it leaves, as the real one is until it is thawed; here it costs neither node. */
+/** A job on its way is told to be on the node that it leaves, as the real one is; but it uses neither. */
 function loadsOf({ nodes }: World, running: ReadonlyMap<string, Running>, ms: number): Map<string, number> {
   const loads = new Map(nodes.map((node) => [node.name, node.external?.(ms) ?? 0]));
-  for (const { node, job, frozenUntil } of running.values())
-    if (frozenUntil <= ms) loads.set(node, (loads.get(node) as number) + wants(job));
+  for (const { node, job, bound } of running.values())
+    if (bound === undefined) loads.set(node, (loads.get(node) as number) + wants(job));
   return loads;
 }
 
 function momentOf(world: World, running: ReadonlyMap<string, Running>, ms: number): Moment {
   const jobs = new Map<string, number>();
-  for (const { node } of running.values()) jobs.set(node, (jobs.get(node) ?? 0) + 1);
+  for (const { node, bound } of running.values()) if (bound === undefined) jobs.set(node, (jobs.get(node) ?? 0) + 1);
   const loads = loadsOf(world, running, ms);
   return { ms, nodes: new Map([...loads].map(([name, wanted]) => [name, { jobs: jobs.get(name) ?? 0, wanted }])) };
 }

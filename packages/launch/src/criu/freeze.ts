@@ -17,7 +17,7 @@ import { imageFormat, imageParts, type ImageManifest } from './manifest.ts';
 import { freePids, readMembers, type Members } from './members.ts';
 import { describeFile } from './program-files.ts';
 import { readStay } from './stay.ts';
-import { isGone } from './vanish.ts';
+import { isGone, killProcess } from './vanish.ts';
 
 /** A job in its capsule, as the node that has it knows it. */
 export interface CapsuleJob {
@@ -142,7 +142,7 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
           throw new OmxError(`the job of process ${job.pid} had already gone on by itself`, { code: 'SLIPPED' });
         }
         // criu kills the job now; pid 1 takes everything else with it, even where the job was stopped.
-        if (isOurs()) process.kill(members.init, 'SIGKILL');
+        if (isOurs()) killProcess(members.init);
         await dump;
         await isGone(members.init, killedMs);
       },

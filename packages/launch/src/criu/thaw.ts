@@ -14,6 +14,7 @@ import { badImage, imageParts, readManifest, type ImageManifest } from './manife
 import { readMembers } from './members.ts';
 import { differences } from './program-files.ts';
 import { readStay, withoutTimes } from './stay.ts';
+import { killProcess } from './vanish.ts';
 
 /** What is to be started, by the shepherd like any other job. */
 export interface ThawStart {
@@ -76,7 +77,7 @@ export async function thaw(options: ThawOptions): Promise<Thawed> {
   const abort = async (): Promise<void> => {
     gate.close();
     if (started === undefined) return;
-    kill(started.pid);
+    killProcess(started.pid);
     await started.ended;
   };
   try {
@@ -130,14 +131,6 @@ function forgetPeak(pid: number): void {
     writeFileSync(`/proc/${pid}/clear_refs`, '5');
   } catch {
     // A kernel without it, or a process that ended.
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended.
   }
 }
 

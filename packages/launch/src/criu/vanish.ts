@@ -12,3 +12,12 @@ export async function isGone(pid: number, withinMs: number): Promise<boolean> {
     await delay(pauseMs);
   }
 }
+
+/** Kills a process that may have ended already. */
+export function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has.
+  }
+}

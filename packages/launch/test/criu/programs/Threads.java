@@ -1,0 +1,27 @@
+import java.util.*;
+import java.util.concurrent.*;
+
+/** Four threads of which each computes a part, in rounds. */
+class Threads {
+  static long part(int number, int round) {
+    long value = number * 1000L + round;
+    for (int i = 0; i < 3_000_000; i++) value = value * 6364136223846793005L + 1442695040888963407L;
+    return value;
+  }
+
+  public static void main(String[] args) throws Exception {
+    ExecutorService pool = Executors.newFixedThreadPool(4);
+    for (int round = 0; round < 100; round++) {
+      List<Future<Long>> parts = new ArrayList<>();
+      for (int number = 0; number < 4; number++) {
+        int n = number, r = round;
+        parts.add(pool.submit(() -> part(n, r)));
+      }
+      long sum = 0;
+      for (Future<Long> part : parts) sum ^= part.get();
+      System.out.println("round " + round + " " + Long.toHexString(sum));
+    }
+    pool.shutdown();
+    System.exit(9);
+  }
+}
