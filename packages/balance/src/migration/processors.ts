@@ -64,8 +64,8 @@ function remainingMs({ ageMs, cpus, cpuMs, expectedCpuMs }: BalancedJob, from: S
 
 /**
  * Either the job itself gains the factor it should, standing still included; or it puts processors to use that are idle,
- * and what they do more outweighs what the job loses while it stands still. The second counts on large nodes, where one
- * job too many makes little difference to each.
+ * and what they do more outweighs what the job loses while it stands still, so that it does not end later either. The second
+ * counts on large nodes, where one job too many makes little difference to each.
  */
 function isClear(
   job: BalancedJob,
@@ -77,7 +77,9 @@ function isClear(
 ): boolean {
   const cost = moveTime(job.rss, policy);
   const there = pace(to.node, to.coming + job.cpus);
-  if (remaining / (cost + (remaining * here) / there) >= policy.clearGain) return true;
+  const faster = remaining / (cost + (remaining * here) / there);
+  if (faster >= policy.clearGain) return true;
+  if (faster < 1) return false;
   const gained =
     work(to, to.coming + job.cpus) -
     work(to, to.coming) +

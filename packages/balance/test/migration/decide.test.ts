@@ -210,15 +210,15 @@ describe('memory', () => {
           job: 'right',
           to: 'n2',
           cause: 'memory',
-          reason: 'n1 has only 512MiB of its 16GiB memory free, n2 has room for the job’s 1.0GiB',
+          reason: 'n1 has only 512MiB of its 16GiB memory free, n2 has room for the job’s 1GiB',
         },
       ],
     });
   });
 
-  it('several go where none is enough, largest first', () => {
+  it('where none is enough, the largest goes, and then what is enough', () => {
     const jobs = [0.3, 0.4, 0.5, 0.2].map((size, at) => job(`${at}`, 'n1', { rss: size * giga }));
-    expect(settle([short, node('n2')], jobs).migrations.map(({ job }) => job)).toEqual(['2', '1']);
+    expect(settle([short, node('n2')], jobs).migrations.map(({ job }) => job)).toEqual(['2', '0']);
   });
 
   it('it goes before processors, and to the least loaded of the nodes with room', () => {

@@ -109,8 +109,12 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
   if (reached === undefined) {
     const isLate = late.signal.aborted;
     await release();
-    const log_ = explainCriu(join(log, 'dump.log'));
-    throw cannotMove(job.pid, isLate ? `it could not be written within ${timeoutMs / 1000} s` : log_);
+    // It may simply have ended under our hands.
+    readMembers(job.pid);
+    throw cannotMove(
+      job.pid,
+      isLate ? `its image could not be written within ${timeoutMs / 1000} s` : explainCriu(join(log, 'dump.log')),
+    );
   }
   try {
     // Again, now that it stands still: it may have opened something in between.

@@ -1,5 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { needs, type Tool } from '../../../../test/kit/needs.ts';
 import { capsuleShape } from '../../src/criu/index.ts';
 import { compile, Job, programs, skip } from './kit.ts';
 
@@ -11,6 +15,7 @@ const burner = (mode: string, seconds = 2): readonly string[] => [
 const byRoot = process.geteuid?.() === 0;
 const shapes = [['a user namespace', true], ...(byRoot ? ([['no user namespace', false]] as const) : [])] as const;
 
+const multifibo = fileURLToPath(new URL('../../../../examples/multifibo/multifibo.cpp', import.meta.url));
 const sorted = (text: string): string => text.split('\n').sort().join('\n');
 
 describe.each(shapes)('in a capsule with %s', (_, userNamespace) => {
@@ -44,3 +49,83 @@ describe.each(shapes)('in a capsule with %s', (_, userNamespace) => {
     },
   );
 });
+
+/** Programs as users have them: what they print and how they end is what counts. */
+const found = [
+  {
+    name: 'multifibo and its forty processes',
+    needs: ['c++'],
+    command: () => [compile(multifibo, 'multifibo', 'c++'), '42'],
+    moves: 3,
+    // They write as they come; those that are forked after a move have other pids.
+    order: (text: string) => sorted(text.replaceAll(/\[\d+\]/g, '[pid]')),
+  },
+  {
+    name: 'a pipeline',
+    needs: ['bash'],
+    command: () => ['bash', '-c', pipeline],
+    moves: 10,
+  },
+  {
+    name: 'Python with threads',
+    needs: ['python3'],
+    command: () => [python(), join(programs, 'threads.py')],
+    moves: 10,
+  },
+  {
+    name: 'Java with threads',
+    needs: ['java'],
+    command: () => ['java', '-cp', compileJava(), 'Threads'],
+    moves: 4,
+  },
+  {
+    name: 'SWI-Prolog with threads',
+    needs: ['swipl'],
+    command: () => ['swipl', join(programs, 'threads.pl')],
+    moves: 6,
+  },
+] as const satisfies readonly Program[];
+
+interface Program {
+  readonly name: string;
+  readonly needs: readonly Tool[];
+  readonly command: () => readonly string[];
+  readonly moves: number;
+  readonly order?: (text: string) => string;
+}
+
+const pipeline = `
+  for i in $(seq 1 250); do for j in $(seq 1 15000); do :; done; echo $i; done |
+  while read n; do echo $((n * n)); done | awk '{ s += $1; print s; fflush() } END { exit 3 }'
+  echo "\${PIPESTATUS[@]}"; exit 12`;
+
+describe.each(found as readonly Program[])('$name', ({ needs: wanted, command, moves, order = (text) => text }) => {
+  const missing = needs(...wanted);
+  const options = missing === undefined ? skip : { skip: true, meta: { skipReason: missing } };
+  test.each(shapes)('is moved in a capsule with %s', { ...options, timeout: 180_000 }, async (_, userNamespace) => {
+    const shape = { ...capsuleShape(), userNamespace };
+    const still = await Job.start(command(), shape).end();
+    expect(still.err).toBe('');
+    const job = Job.start(command(), shape);
+    await job.progress();
+    for (let i = 0; i < moves; i++) {
+      await job.move(i % 2 === 0 ? 'other' : 'same');
+      await job.progress();
+    }
+    const moved = await job.end();
+    expect(order(moved.out)).toBe(order(still.out));
+    expect(moved.err).toBe('');
+    expect(moved.ended).toEqual(still.ended);
+  });
+});
+
+function python(): string {
+  // A shim that finds the interpreter is another program; what is moved is the interpreter.
+  return execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
+}
+
+function compileJava(): string {
+  const folder = join(tmpdir(), `omx-criu-programs-${process.pid}`);
+  execFileSync('javac', ['-d', folder, join(programs, 'Threads.java')]);
+  return folder;
+}

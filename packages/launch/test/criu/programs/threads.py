@@ -6,7 +6,7 @@ results = {}
 
 def part(number):
     value = number
-    for step in range(60):
+    for step in range(500):
         for _ in range(4000):
             value = (value * 6364136223846793005 + 1442695040888963407) % 2**64
         if barrier.wait() == 0:
