@@ -29,7 +29,7 @@ export interface Assignment {
 export const emptyHistory: MigrationHistory = { nodes: new Map(), assignments: new Map() };
 
 /** MOSIX's averages, of which this much is kept a second: of the old value when the load rises, and when it falls. */
-const keptRising = 0;
+const keptRising = 5 / 8;
 const keptFalling = 7 / 8;
 
 /** The loads as they are filtered now, and the assignments of old without those that no longer matter. */
