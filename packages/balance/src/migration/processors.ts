@@ -80,13 +80,12 @@ function isClear(
   const faster = remaining / (cost + (remaining * here) / there);
   if (faster >= policy.clearGain) return true;
   if (faster < 1) return false;
-  const gained =
-    work(to, to.coming + job.cpus) -
-    work(to, to.coming) +
-    work(from, from.lasting - job.cpus) -
-    work(from, from.lasting);
+  // While its load still rises the job alone may want more than what has lasted.
+  const lasting = Math.max(from.lasting, job.cpus);
+  const won = work(to, to.coming + job.cpus) - work(to, to.coming);
+  const lost = work(from, lasting) - work(from, lasting - job.cpus);
   const before = job.cpus * here;
-  return gained * remaining - before * cost >= (policy.clearGain - 1) * before * remaining;
+  return (won - lost) * remaining - before * cost >= (policy.clearGain - 1) * before * remaining;
 }
 
 /** What the node gets done under that load, in CPUs of speed 1. */

@@ -74,7 +74,7 @@ describe('crowded processors', () => {
       [node('n1'), node('n2')],
       Array.from({ length: 20 }, (_, at) => job(`${at}`, 'n1', { cpus: 0.1 })),
     ],
-    ['a node that is only a little faster', [node('n1'), node('n2', { speed: 1.25 })], [job('a', 'n1')]],
+    ['a node that is only a little faster', [node('n1'), node('n2', { speed: 1.25, cpus: 4 })], [job('a', 'n1')]],
     ['processors enough for all', [node('n1', { cpus: 2 }), node('n2', { cpus: 2 })], [job('a', 'n1'), job('b', 'n1')]],
   ])('nothing is gained by %s', (_title, nodes, jobs) => {
     expect(settle(nodes, jobs).migrations).toEqual([]);
@@ -96,6 +96,50 @@ describe('crowded processors', () => {
       ...Array.from({ length: 15 }, (_, at) => job(`b${at}`, 'n2')),
     ];
     expect(settle([node('n1', { cpus: 16 }), node('n2', { cpus: 16 })], jobs).migrations).toHaveLength(1);
+  });
+
+  it.each([
+    [3.5, 1],
+    [3.75, 0],
+  ])(
+    'with %d of 4 CPUs in use elsewhere, one job of five for four: %d moves, as it counts 1.3 times there',
+    (externalLoad, most) => {
+      const jobs = Array.from({ length: 5 }, (_, at) => job(`${at}`, 'n1'));
+      const { migrations } = settle([node('n1', { cpus: 4 }), node('n2', { cpus: 4, externalLoad })], jobs);
+      expect(migrations).toHaveLength(most);
+    },
+  );
+
+  it('a node is trusted to stay free only some time after others have left it', () => {
+    const jobs = [job('a', 'n1'), job('b', 'n1')];
+    let history = emptyHistory;
+    let decidedAt = 0;
+    for (let now = 0; decidedAt === 0 && now < 60_000; now += 1000) {
+      const nodes = [node('n1'), node('n2', { externalLoad: now < 10_000 ? 3 : 0 })];
+      const round = decide({ nodes, jobs }, history, { now, random: () => 0 });
+      history = round.history;
+      if (round.migrations.length > 0) decidedAt = now;
+    }
+    expect(decidedAt).toBeGreaterThanOrEqual(15_000);
+    expect(decidedAt).toBeLessThanOrEqual(30_000);
+  });
+
+  it('two nodes do not swap: for a while nothing goes back, unless to idle processors', () => {
+    const rise = (externalLoad: number): BalancedNode[] => [node('n1'), node('n2', { externalLoad })];
+    const jobs = [job('a', 'n1'), job('b', 'n1')];
+    const { migrations, history, after } = settle(rise(0), jobs);
+    expect(migrations).toMatchObject([{ job: 'a', to: 'n2' }]);
+    // It arrives there together with two that want to go to n1, which is not idle.
+    const arrived = [job('a', 'n2'), job('b', 'n1'), job('c', 'n2'), job('d', 'n2')];
+    const began = 1_000_000 + after;
+    let next = history;
+    let wentBackAt = 0;
+    for (let now = began + 1000; wentBackAt === 0 && now < began + 60_000; now += 1000) {
+      const round = decide({ nodes: rise(2), jobs: arrived }, next, { now, random: () => 0 });
+      next = round.history;
+      if (round.migrations.length > 0) wentBackAt = now;
+    }
+    expect(wentBackAt - began).toBe(10_000);
   });
 
   it('a job of many threads goes where there are processors for them', () => {

@@ -1,0 +1,54 @@
+import { bytesOf } from '@omx/core';
+import { expect, test } from 'vitest';
+import { dumpArgv, runArgv, thawArgv } from '../../src/criu/commands.ts';
+
+const shape = { userNamespace: true, mount: '/tmp/.omx-1000', own: ['/tmp/hsperfdata_root'] };
+const bytes = (text: string) => text.split(' ').map(bytesOf);
+
+test('a job is started with its folder bound, and its words as they are', () => {
+  const words = {
+    command: ['sh', '-c', 'echo $HOME; --out x', ''].map(bytesOf),
+    stdout: bytesOf('out'),
+    stderr: bytesOf('err'),
+  };
+  const line = { capsule: '/omx/capsule', shape, folder: '/var/omx/b 7', ...words };
+  expect(runArgv(line)).toEqual([
+    ...bytes('/omx/capsule run --user --folder'),
+    '/var/omx/b 7',
+    ...bytes('--mount /tmp/.omx-1000 --own /tmp/hsperfdata_root --out out --err err --'),
+    ...['sh', '-c', 'echo $HOME; --out x', ''],
+  ]);
+  const root = { ...line, shape: { ...shape, userNamespace: false, own: [] }, folder: '/f' };
+  expect(runArgv({ ...root, cwd: bytesOf('/home/é'), stdin: bytesOf('in'), command: bytes('true') })).toEqual([
+    ...bytes('/omx/capsule run --folder /f --mount /tmp/.omx-1000 --cwd'),
+    bytesOf('/home/é'),
+    ...bytes('--in in --out out --err err -- true'),
+  ]);
+});
+
+const both = '--file-locks --link-remap --ghost-limit 64M --manage-cgroups=ignore -v2 --action-script /c';
+
+test('an image is written from within the capsule, and the gate decides what becomes of the job', () => {
+  const line = {
+    capsule: '/c',
+    criu: '/criu',
+    init: 77,
+    userNamespace: true,
+    images: '/i',
+    log: '/l',
+    seizeSeconds: 10,
+  };
+  const common = `--tree 2 --images-dir /i --work-dir /l --log-file dump.log --timeout 10 ${both}`;
+  expect(dumpArgv(line).join(' ')).toBe(`/c enter 77 -- /criu dump --unprivileged ${common}`);
+  expect(dumpArgv({ ...line, userNamespace: false }).join(' ')).toBe(`/c enter 77 -- /criu dump ${common}`);
+});
+
+test('a copy is made in a new capsule whose clocks go on', () => {
+  const clocks = { monotonicNs: 12_345_678_901_234_567n, bootNs: 5n };
+  const line = { capsule: '/c', criu: '/criu', images: '/i', log: '/l', folder: '/f', shape, clocks, lastPid: 300 };
+  expect(thawArgv(line).join(' ')).toBe(
+    '/c thaw --user --folder /f --mount /tmp/.omx-1000 --own /tmp/hsperfdata_root --clock 12345678901234567,5 ' +
+      '--last-pid 300 --log /l/thaw.log -- /criu restore --unprivileged --images-dir /i --work-dir /l ' +
+      `--log-file restore.log ${both} --exec-cmd -- /c wait`,
+  );
+});
