@@ -265,7 +265,7 @@ describe('memory', () => {
     expect(settle([short, node('n2')], jobs).migrations.map(({ job }) => job)).toEqual(['2', '0']);
   });
 
-  it('it goes before processors, and to the least loaded of the nodes with room', () => {
+  it('comes before processors, and goes to the least loaded of the nodes with room', () => {
     const nodes = [
       short,
       node('n2', { externalLoad: 2 }),
