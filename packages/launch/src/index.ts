@@ -1,5 +1,6 @@
 /** How a process is started, watched, ended and measured on this machine. */
 export type { Launcher, LaunchPlan, LaunchRequest, Placement, Whereabouts } from './launcher.ts';
+export * from './criu/index.ts';
 export { chooseLauncher, detectLaunchers, type LauncherFacts } from './detect.ts';
 export { readCpuFacts } from './host/cpu.ts';
 export { type CriuProgram, type CriuSearch, findCriu, oldestCriu } from './host/criu-program.ts';

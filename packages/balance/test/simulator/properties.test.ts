@@ -6,7 +6,7 @@ import { simulate } from '../../src/simulator/simulate.ts';
 import type { Moment, SimulatedJob, SimulatedNode, World } from '../../src/simulator/world.ts';
 
 /** A world that fails is printed by fast-check with its seed, from which the same run follows. */
-const runs = { numRuns: 40 };
+const runs = { numRuns: 500 };
 const endless = 1e9;
 const { jobRestMs, idleRestMs } = defaultMigrationPolicy;
 

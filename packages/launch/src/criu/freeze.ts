@@ -14,7 +14,7 @@ import type { Criu } from './find.ts';
 import { Gate } from './gate.ts';
 import { inspect } from './inspect.ts';
 import { imageFormat, imageParts, type ImageManifest } from './manifest.ts';
-import { freePids, readMembers, type Members } from './members.ts';
+import { freePids, readMembers } from './members.ts';
 import { describeFile } from './program-files.ts';
 import { readStay } from './stay.ts';
 import { isGone, killProcess } from './vanish.ts';
@@ -54,7 +54,7 @@ export interface Frozen {
   keepGoing(): Promise<void>;
   /**
    * Kills the job here, for it goes on elsewhere or later, and waits until nothing of it is left.
-   * @throws SLIPPED where it had gone on by itself: then the image must not be thawed
+   * @throws SLIPPED where it had gone on by itself: then no copy may run. NOT_KILLED where the kernel does not let go of it
    */
   end(): Promise<void>;
 }
@@ -139,16 +139,19 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
       seal: () => seal(image, manifest),
       keepGoing: release,
       end: async () => {
-        const isOurs = stamp(members);
+        const [initIsOurs, capsuleIsOurs] = [stamp(members.init), stamp(job.pid)];
         const passed = await gate.pass();
         gate.close();
         if (!passed) {
           throw new OmxError(`the job of process ${job.pid} had already gone on by itself`, { code: 'SLIPPED' });
         }
         // criu kills the job now; pid 1 takes everything else with it, even where the job was stopped.
-        if (isOurs()) killProcess(members.init);
+        if (initIsOurs()) killProcess(members.init);
         await dump;
-        await isGone(members.init, killedMs);
+        const isOver = await isGone(members.init, killedMs);
+        // It ends by itself, unless it is stopped.
+        if (capsuleIsOurs()) killProcess(job.pid);
+        if (!isOver) throw new OmxError(`the job of process ${job.pid} cannot be killed`, { code: 'NOT_KILLED' });
       },
     };
   } catch (error) {
@@ -157,10 +160,10 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
   }
 }
 
-/** True as long as pid 1 is the process it was. */
-function stamp({ init }: Members): () => boolean {
-  const start = readProcessStat(init)?.startTicks;
-  return () => start !== undefined && readProcessStat(init)?.startTicks === start;
+/** True as long as the pid is that of the same process. */
+function stamp(pid: number): () => boolean {
+  const start = readProcessStat(pid)?.startTicks;
+  return () => start !== undefined && readProcessStat(pid)?.startTicks === start;
 }
 
 async function seal(image: string, rest: Omit<ImageManifest, 'files'>): Promise<ImageManifest> {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesOf } from '@omx/core';
 import { expect, test } from 'vitest';
@@ -86,6 +87,10 @@ test('a signal from anybody reaches the command’s process group once; from the
   await job.progress();
   // We are its parent, as the shepherd would be, which tells every process by itself.
   process.kill(job.job.pid, 'SIGUSR1');
+  // Two of a kind that wait would be one.
+  const waiting = (): string | undefined =>
+    /^ShdPnd:\t0*(.*)$/m.exec(readFileSync(`/proc/${job.job.pid}/status`, 'latin1'))?.[1];
+  await until(() => waiting() === '');
   execFileSync('kill', ['-USR1', String(job.job.pid)]);
   await until(() => job.text('out').includes('got'));
   execFileSync('kill', ['-TERM', String(job.job.pid)]);
@@ -136,7 +141,8 @@ test('under the shepherd: started, measured, stopped, continued and killed like 
 
   start('long', [burner, 'fork', '60']);
   const { pid } = await node.started('long');
-  const members = await until(() => readMembers(pid).pids.length > 5 && readMembers(pid));
+  await until(() => readMembers(pid).pids.length > 5);
+  const members = readMembers(pid);
   node.shepherd.pause('long');
   await until(() => members.pids.every((each) => readProcessStat(each)?.state === 'T'));
   node.shepherd.resume('long');

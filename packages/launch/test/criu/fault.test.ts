@@ -54,6 +54,23 @@ test('what was stopped before stays stopped, here and there', options, async () 
   expect(stopped()).toBe(1);
 });
 
+test('a job that is paused is moved as it is, and goes on when it is resumed', options, async () => {
+  const job = Job.start(burner());
+  await job.progress();
+  const everything = (): readonly number[] => {
+    const { init, pids } = readMembers(job.job.pid);
+    return [job.job.pid, init, ...pids];
+  };
+  for (const pid of everything()) process.kill(pid, 'SIGSTOP');
+  await job.move('other');
+  const states = readMembers(job.job.pid).pids.map((pid) => readProcessStat(pid)?.state);
+  expect(new Set(states)).toEqual(new Set(['T']));
+  for (const pid of everything()) process.kill(pid, 'SIGCONT');
+  const whole = await job.end();
+  expect(whole.out).toBe(await expected());
+  expect(whole.status?.exitCode).toBe(7);
+});
+
 test('when criu is killed at the gate the job goes on, and its end is refused', options, async () => {
   const job = Job.start(burner());
   await job.progress();

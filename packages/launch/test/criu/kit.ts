@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bytesOf, type Bytes, type Usage } from '@omx/core';
-import { afterEach } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 import { until } from '../../../../test/kit/until.ts';
 import {
   capsuleBinary,
@@ -190,12 +190,18 @@ export class Job {
   }
 }
 
-/** Compiled once for the whole run of tests. */
+const built = join(tmpdir(), `omx-criu-programs-${process.pid}`);
+afterAll(() => rmSync(built, { recursive: true, force: true }));
+
+/** Where programs are compiled to, for the tests of one file. */
+export function builtFolder(): string {
+  mkdirSync(built, { recursive: true });
+  return built;
+}
+
+/** Compiled once for the tests of one file. */
 export function compile(source: string, name: string, compiler = 'cc'): string {
-  const target = join(tmpdir(), `omx-criu-programs-${process.pid}`, name);
-  if (!existsSync(target)) {
-    mkdirSync(join(target, '..'), { recursive: true });
-    execFileSync(compiler, ['-O1', '-o', target, source]);
-  }
+  const target = join(builtFolder(), name);
+  if (!existsSync(target)) execFileSync(compiler, ['-O1', '-o', target, source]);
   return target;
 }

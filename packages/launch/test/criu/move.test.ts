@@ -1,11 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { needs, type Tool } from '../../../../test/kit/needs.ts';
 import { capsuleShape } from '../../src/criu/index.ts';
-import { compile, Job, programs, skip } from './kit.ts';
+import { builtFolder, compile, Job, programs, skip } from './kit.ts';
 
 const burner = (mode: string, seconds = 2): readonly string[] => [
   compile(join(programs, 'burner.c'), 'burner'),
@@ -125,7 +124,7 @@ function python(): string {
 }
 
 function compileJava(): string {
-  const folder = join(tmpdir(), `omx-criu-programs-${process.pid}`);
+  const folder = builtFolder();
   execFileSync('javac', ['-d', folder, join(programs, 'Threads.java')]);
   return folder;
 }
