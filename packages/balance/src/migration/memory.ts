@@ -24,8 +24,8 @@ export function relieveMemory(round: Round, random: () => number, accept: Accept
 }
 
 /** Bytes that the node lacks to have what it should. */
-function missing({ node, memFree }: Standing, { policy }: Round): number {
-  return policy.scarceMemory * node.memTotal - memFree;
+function missing({ node, memFree, memGoing }: Standing, { policy }: Round): number {
+  return policy.scarceMemory * node.memTotal - memFree - memGoing;
 }
 
 function propose(from: Standing, round: Round, random: () => number): Proposal | undefined {

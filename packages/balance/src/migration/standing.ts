@@ -17,7 +17,10 @@ export class Standing {
   lasting: number;
   /** Load with all that comes, and without only that which is gone. In CPUs. */
   coming: number;
+  /** Bytes free when all that comes is there; what goes has not gone yet. */
   memFree: number;
+  /** Bytes of the jobs that go. */
+  memGoing = 0;
   /** Moves it takes part in. */
   moving = 0;
 
@@ -31,7 +34,7 @@ export class Standing {
   /** The job is to go from here: it frees its processors and its memory, but nobody should count on that yet. */
   send(job: BalancedJob): void {
     this.lasting = Math.max(0, this.lasting - job.cpus);
-    this.memFree += job.rss;
+    this.memGoing += job.rss;
     this.moving += 1;
   }
 
