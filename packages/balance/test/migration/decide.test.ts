@@ -284,6 +284,23 @@ describe('memory', () => {
     );
   });
 
+  it('what a job that leaves has in use is not given to another before it has gone', () => {
+    const full = node('n1', { memTotal: 4 * giga, memFree: 0 });
+    const nodes = [full, node('n2', { externalLoad: 3 })];
+    const jobs = [
+      ...Array.from({ length: 2 }, (_, at) => job(`out${at}`, 'n1', { rss: 2 * giga, cpus: 0 })),
+      ...Array.from({ length: 3 }, (_, at) => job(`in${at}`, 'n2')),
+    ];
+    let history = emptyHistory;
+    const all: string[] = [];
+    for (let now = 0; now < 20_000; now += 1000) {
+      const round = decide({ nodes, jobs }, history, { now, random: () => 0 });
+      history = round.history;
+      all.push(...round.migrations.map(({ job: id, to }) => `${id} to ${to}`));
+    }
+    expect(all).toEqual(['out0 to n2']);
+  });
+
   it('what is on its way counts on both nodes', () => {
     const nodes = [short, node('n2', { memFree: 5 * giga })];
     const jobs = Array.from({ length: 4 }, (_, at) => job(`${at}`, 'n1', { rss: 2 * giga }));

@@ -14,7 +14,7 @@ import { badImage, imageParts, readManifest, type ImageManifest } from './manife
 import { readMembers } from './members.ts';
 import { differences } from './program-files.ts';
 import { readStay, withoutTimes } from './stay.ts';
-import { killProcess } from './vanish.ts';
+import { isReleased, killProcess } from './vanish.ts';
 
 /** What is to be started, by the shepherd like any other job. */
 export interface ThawStart {
@@ -54,6 +54,8 @@ export interface Thawed {
   /** Kills the copy and waits for its end; does nothing after `go`. */
   abort(): Promise<void>;
 }
+
+const releasedMs = 10_000;
 
 /**
  * Makes a copy from an image, which stays as it is and can be used any number of times.
@@ -99,6 +101,8 @@ export async function thaw(options: ThawOptions): Promise<Thawed> {
         const passed = await gate.pass();
         gate.close();
         if (!passed) throw new OmxError(`the copy made from ${image} is gone`, { code: 'SLIPPED' });
+        // It runs; but a freeze would still find criu in it.
+        await isReleased(pids, releasedMs);
       },
       abort: () => (decided ? Promise.resolve() : abort()),
     };

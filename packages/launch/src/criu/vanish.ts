@@ -1,13 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { readProcessStat } from '../host/process.ts';
+import { readText } from '../host/read.ts';
 
 /** Waits until there is no such process, or only what its parent has not yet read; false where that takes too long. */
-export async function isGone(pid: number, withinMs: number): Promise<boolean> {
-  const deadline = performance.now() + withinMs;
+export function isGone(pid: number, withinMs: number): Promise<boolean> {
   const start = readProcessStat(pid)?.startTicks;
-  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
+  return holds(() => {
     const now = readProcessStat(pid);
-    if (now === undefined || now.startTicks !== start || now.state === 'Z' || now.state === 'X') return true;
+    return now === undefined || now.startTicks !== start || now.state === 'Z' || now.state === 'X';
+  }, withinMs);
+}
+
+/** Waits until nobody traces these processes, or they have ended; false where that takes too long. */
+export function isReleased(pids: readonly number[], withinMs: number): Promise<boolean> {
+  const isTraced = (pid: number): boolean => /^TracerPid:\t[1-9]/m.test(readText(`/proc/${pid}/status`) ?? '');
+  return holds(() => !pids.some(isTraced), withinMs);
+}
+
+async function holds(condition: () => boolean, withinMs: number): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
+    if (condition()) return true;
     if (performance.now() > deadline) return false;
     await delay(pauseMs);
   }

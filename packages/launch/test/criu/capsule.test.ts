@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesOf } from '@omx/core';
 import { expect, test } from 'vitest';
@@ -40,7 +40,7 @@ test('outputs are appended to files, input is empty, no other descriptor is open
   const job = sh(
     'cat; echo pid $$; ls -m /proc/self/fd; echo wrong >&2; readlink /proc/self/fd/1; pwd; ls -d /proc/[0-9]*',
   );
-  const whole = await job.end();
+  const whole = await job.finish().end();
   const [pid, fds, out, pwd, ...processes] = whole.out.trim().split('\n');
   expect(pid).toBe('pid 3');
   // 3 is ls looking at the folder.
@@ -76,7 +76,7 @@ test('the order to kill leaves the exact usage behind, also where signals are ig
   const job = Job.start([compile(join(programs, 'burner.c'), 'burner'), 'deaf', '60']);
   await job.progress(1);
   process.kill(job.job.pid, orderSignal);
-  const whole = await job.end();
+  const whole = await job.finish().end();
   expect(whole.ended).toEqual({ code: null, signal: 'SIGKILL' });
   expect(whole.status?.signal).toBe(9);
   expect(whole.usage?.userUs).toBeGreaterThan(500_000);
@@ -94,7 +94,7 @@ test('a signal from anybody reaches the command’s process group once; from the
   execFileSync('kill', ['-USR1', String(job.job.pid)]);
   await until(() => job.text('out').includes('got'));
   execFileSync('kill', ['-TERM', String(job.job.pid)]);
-  const whole = await job.end();
+  const whole = await job.finish().end();
   expect(whole.out).toBe('ready\ngot\n');
   expect(whole.status?.signal).toBe(15);
 });
@@ -130,6 +130,7 @@ test('under the shepherd: started, measured, stopped, continued and killed like 
       }),
       { stdout: bytesOf(join(job.top, 'out')), stderr: bytesOf(join(job.top, 'err')) },
     );
+  writeFileSync(join(job.top, 'finish'), '');
   start('whole', [burner, 'fork', '1']);
   const whole = await node.ended('whole');
   expect(whole.exitCode).toBe(6);

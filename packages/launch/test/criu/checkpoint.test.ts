@@ -9,7 +9,7 @@ const options = { ...skip, timeout: 60_000 };
 const burner = (): string => compile(join(programs, 'burner.c'), 'burner');
 
 test('a job that dies goes on from its last checkpoint, files and all, as if it had never died', options, async () => {
-  const still = await Job.start([burner(), 'file', '1']).end();
+  const still = await Job.start([burner(), 'file', '1']).finish().end();
   const job = Job.start([burner(), 'file', '1']);
   const write = () => checkpoint({ criu: theCriu(), job: job.job, image: job.image });
   await job.progress();
@@ -29,7 +29,7 @@ test('a job that dies goes on from its last checkpoint, files and all, as if it 
     const copy = await job.thaw(folder);
     await copy.go();
     job.took(copy);
-    const whole = await job.end();
+    const whole = await job.finish().end();
     expect(whole.out).toBe(still.out);
     expect(whole.status?.exitCode).toBe(6);
     const cpu = ({ userUs = 0, sysUs = 0 } = {}): number => userUs + sysUs;
@@ -47,7 +47,7 @@ test('a checkpoint that fails leaves the one before', options, async () => {
   await expect(write(1)).rejects.toMatchObject({ code: 'CANNOT_MOVE', message: /within/ });
   expect(readManifest(job.image)).toEqual(first);
   expect(existsSync(`${job.image}.new`)).toBe(false);
-  expect((await job.end()).status?.exitCode).toBe(7);
+  expect((await job.finish().end()).status?.exitCode).toBe(7);
 });
 
 test('files in folders for temporary ones go along', options, async () => {
@@ -64,7 +64,7 @@ test('files in folders for temporary ones go along', options, async () => {
   const copy = await job.thaw(job.job.folder);
   await copy.go();
   job.took(copy);
-  const whole = await job.end();
+  const whole = await job.finish().end();
   const numbers = Array.from({ length: 60 }, (_, i) => `${i + 1}\n`).join('');
   expect(whole.out).toBe(numbers + numbers);
 });

@@ -1,5 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -133,6 +133,12 @@ export class Job {
   async progress(lines = 1): Promise<void> {
     const before = this.lines();
     await until(() => this.lines() >= before + lines || this.hasEnded(), { timeoutMs: 30_000 });
+  }
+
+  /** Lets programs of `programs/` come to their end. */
+  finish(): this {
+    writeFileSync(join(this.job.folder, 'finish'), '');
+    return this;
   }
 
   hasEnded(): boolean {

@@ -25,15 +25,16 @@ describe.each(shapes)('in a capsule with %s', (_, userNamespace) => {
     '%s: moved ten times it writes and ends as if it had not been moved, and its usage is right',
     { ...skip, timeout: 120_000 },
     async (mode) => {
-      const still = await start(burner(mode)).end();
+      const still = await start(burner(mode)).finish().end();
       expect(still.status?.usage.userUs).toBeGreaterThan(1e6);
 
       const job = start(burner(mode));
       await job.progress();
       for (let i = 0; i < 10; i++) {
         await job.move(i % 2 === 0 ? 'other' : 'same');
-        await job.progress();
+        await job.progress(job.lines() < 90 ? 1 : 0);
       }
+      job.finish();
       const moved = await job.end();
       expect(job.moves).toBe(10);
       // Children write as they come.
@@ -94,8 +95,10 @@ interface Program {
 }
 
 const pipeline = `
-  for i in $(seq 1 250); do for j in $(seq 1 15000); do :; done; echo $i; done |
-  while read n; do echo $((n * n)); done | awk '{ s += $1; print s; fflush() } END { exit 3 }'
+  for i in $(seq 1 100); do
+    while [ $i = 95 ] && [ ! -e finish ]; do sleep 0.02; done
+    for j in $(seq 1 15000); do :; done; echo $i; done |
+  while read n; do echo $((n * n)); done | (s=0; while read n; do s=$((s + n)); echo $s; done; exit 3)
   echo "\${PIPESTATUS[@]}"; exit 12`;
 
 describe.each(found as readonly Program[])('$name', ({ needs: wanted, command, moves, order = (text) => text }) => {
@@ -103,14 +106,15 @@ describe.each(found as readonly Program[])('$name', ({ needs: wanted, command, m
   const options = missing === undefined ? skip : { skip: true, meta: { skipReason: missing } };
   test.each(shapes)('is moved in a capsule with %s', { ...options, timeout: 180_000 }, async (_, userNamespace) => {
     const shape = { ...capsuleShape(), userNamespace };
-    const still = await Job.start(command(), shape).end();
+    const still = await Job.start(command(), shape).finish().end();
     expect(still.err).toBe('');
     const job = Job.start(command(), shape);
     await job.progress();
     for (let i = 0; i < moves; i++) {
       await job.move(i % 2 === 0 ? 'other' : 'same');
-      await job.progress();
+      await job.progress(job.lines() < 90 ? 1 : 0);
     }
+    job.finish();
     const moved = await job.end();
     expect(order(moved.out)).toBe(order(still.out));
     expect(moved.err).toBe('');

@@ -1,7 +1,7 @@
 import java.util.*;
 import java.util.concurrent.*;
 
-/** Four threads of which each computes a part, in rounds. */
+/** Four threads of which each computes a part, in rounds, until there is a file "finish". */
 class Threads {
   static long part(int number, int round) {
     long value = number * 1000L + round;
@@ -12,6 +12,7 @@ class Threads {
   public static void main(String[] args) throws Exception {
     ExecutorService pool = Executors.newFixedThreadPool(4);
     for (int round = 0; round < 100; round++) {
+      while (round == 95 && !new java.io.File("finish").exists()) Thread.sleep(20);
       List<Future<Long>> parts = new ArrayList<>();
       for (int number = 0; number < 4; number++) {
         int n = number, r = round;

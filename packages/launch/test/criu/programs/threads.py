@@ -1,12 +1,14 @@
-# Four threads of which each computes a part; a barrier and a lock between them.
-import threading, sys
+# Four threads of which each computes a part, until there is a file 'finish'; a barrier and a lock between them.
+import os, sys, threading, time
 lock = threading.Lock()
 barrier = threading.Barrier(4)
 results = {}
 
 def part(number):
     value = number
-    for step in range(500):
+    for step in range(200):
+        while step == 190 and not os.path.exists('finish'):
+            time.sleep(0.02)
         for _ in range(4000):
             value = (value * 6364136223846793005 + 1442695040888963407) % 2**64
         if barrier.wait() == 0:
