@@ -103,6 +103,16 @@ test('an older one on PATH, and one that does not run, are passed over', async (
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: `omx: CRIU 4.0 is here: ${join(dir, 'bin', 'criu')}` });
 });
 
+test('one that is named is taken alone', async () => {
+  program('named', 'echo "Version: 4.0"');
+  const named = join(dir, 'bin', 'named');
+  expect(await getCriu(['--where', target], { OMX_CRIU: named })).toMatchObject({ exitCode: 0, stdout: named });
+  expect(await getCriu([target], { OMX_CRIU: '/no/such' })).toMatchObject({
+    exitCode: 3,
+    stderr: 'omx: OMX_CRIU=/no/such is no CRIU 4 or newer',
+  });
+});
+
 test('a folder with something else in it is not touched', async () => {
   mkdirSync(target, { recursive: true });
   writeFileSync(join(target, 'precious'), 'mine');

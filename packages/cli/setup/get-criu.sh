@@ -7,7 +7,7 @@
 # --private: one in FOLDER, whatever the system has, and nothing is installed. --where only prints the path of the one that
 # is here.
 # FOLDER (default: omx/criu in the user's data folder) is all there or not at all: its program is FOLDER/criu.
-# OMX_DEBIAN_MIRROR is the Debian mirror to use.
+# OMX_CRIU names a program that is used instead of all this. OMX_DEBIAN_MIRROR is the Debian mirror to use.
 # Exit status: 0 there, 3 not to be had (it says what each way lacked).
 set -eu
 setup=$(CDPATH='' cd "$(dirname "$0")" && pwd)
@@ -27,8 +27,16 @@ version_of() { "$1" --version 2>/dev/null </dev/null | sed -n 's/^Version: *//p'
 # is_new VERSION: a number, a dot and more, like 4.1.1 or 4.1.1-1.
 is_new() { case ${1%%.*} in '' | *[!0-9]*) return 1 ;; *) [ "${1%%.*}" -ge "$oldest" ] ;; esac; }
 
+named=
+if [ "$mode" != --private ]; then named=${OMX_CRIU:-}; fi
+
 # Prints the path of the first criu that is new enough.
 find_criu() (
+  if [ -n "$named" ]; then
+    is_new "$(version_of "$named")" || exit 1
+    echo "$named"
+    exit
+  fi
   IFS=:
   set -f
   if [ "$mode" = --private ]; then set -- "$target"; else set -- $PATH "$target" /usr/local/sbin /usr/sbin /usr/local/bin /usr/bin; fi
@@ -60,6 +68,11 @@ fi
 # A folder with anything else in it is not ours to replace.
 if [ -e "$target" ] && [ ! -e "$target/criu" ] && ! rmdir "$target" 2>/dev/null; then
   say "$target holds something else than a CRIU: name another folder"
+  exit 3
+fi
+
+if [ -n "$named" ]; then
+  say "OMX_CRIU=$named is no CRIU $oldest or newer"
   exit 3
 fi
 

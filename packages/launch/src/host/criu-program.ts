@@ -29,11 +29,16 @@ export function criuFolders(env: Environment): readonly string[] {
   return [...new Set([...pathFolders(env['PATH']), join(base, 'omx', 'criu'), ...usual])];
 }
 
-/** Asks each criu that is here for its version, until one is new enough. One that does not run is as good as none. */
+/**
+ * Asks each criu that is here for its version, until one is new enough; only that of `OMX_CRIU` where it is set. One that
+ * does not run is as good as none.
+ */
 export async function findCriu(env: Environment, run: RunProgram = runProgram): Promise<CriuSearch> {
   const older: CriuProgram[] = [];
-  for (const folder of criuFolders(env)) {
-    const file = findProgram('criu', [folder]);
+  const named = env['OMX_CRIU'];
+  const files =
+    named !== undefined && named !== '' ? [named] : criuFolders(env).map((folder) => findProgram('criu', [folder]));
+  for (const file of files) {
     if (file === undefined) continue;
     const { exitCode, stdout } = await run(file, ['--version']);
     const version = exitCode === 0 ? /^Version:\s*(\S+)/m.exec(stdout)?.[1] : undefined;

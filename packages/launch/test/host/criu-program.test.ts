@@ -30,6 +30,14 @@ describe('findCriu', () => {
     expect(found).toEqual({ file: path, version: '12.0-rc1' });
   });
 
+  it('takes only the one that is named, where one is', async () => {
+    const named = criu('named', 'echo "Version: 4.0"');
+    const old = criu('old', 'echo "Version: 3.19"');
+    criu('omx/criu', 'echo "Version: 4.1.1"');
+    expect((await findCriu({ XDG_DATA_HOME: dir, OMX_CRIU: named })).found?.file).toBe(named);
+    expect(await findCriu({ XDG_DATA_HOME: dir, OMX_CRIU: old })).toEqual({ older: [{ file: old, version: '3.19' }] });
+  });
+
   it('looks into the data folder of the home', async () => {
     const own = criu('.local/share/omx/criu', 'echo "Version: 4.2"');
     expect((await findCriu({ PATH: '', HOME: dir })).found?.file).toBe(own);
