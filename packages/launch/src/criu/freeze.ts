@@ -10,7 +10,7 @@ import { dumpArgv, type CapsuleShape } from './commands.ts';
 import { criuEnv } from './criu-env.ts';
 import { digestImage } from './digests.ts';
 import { explainCriu } from './explain.ts';
-import type { Criu } from './find.ts';
+import type { CriuProgram } from '../host/criu-program.ts';
 import { Gate } from './gate.ts';
 import { inspect } from './inspect.ts';
 import { imageFormat, imageParts, type ImageManifest } from './manifest.ts';
@@ -30,7 +30,7 @@ export interface CapsuleJob {
 }
 
 export interface FreezeOptions {
-  readonly criu: Criu;
+  readonly criu: CriuProgram;
   readonly job: CapsuleJob;
   /** A folder for the image; whatever is there is removed. */
   readonly image: string;
@@ -81,7 +81,7 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
   const { userNamespace } = members;
   const [file = '', ...args] = dumpArgv({
     capsule,
-    criu: criu.path,
+    criu: criu.file,
     init: members.init,
     userNamespace,
     images,

@@ -1,7 +1,6 @@
 export { capsuleBinary } from './capsule-binary.ts';
 export { checkpoint, restoreFolder } from './checkpoint.ts';
 export { runArgv, type CapsuleShape, type RunLine } from './commands.ts';
-export { findCriu, type Criu, type CriuSurroundings } from './find.ts';
 export { freeze, type CapsuleJob, type FreezeOptions, type Frozen } from './freeze.ts';
 export { inspect, type Inspection } from './inspect.ts';
 export { readManifest, type ImageManifest } from './manifest.ts';
@@ -10,4 +9,5 @@ export { probeCriu, type CriuProbe } from './probe.ts';
 export { differences, type NeededFile } from './program-files.ts';
 export { capsuleShape } from './shape.ts';
 export { readStatus, wholeUsage, type CapsuleStatus } from './status.ts';
+export { usableCriu } from './usable.ts';
 export { checkImage, thaw, type Thawed, type ThawOptions, type ThawStart, type ThawStarted } from './thaw.ts';

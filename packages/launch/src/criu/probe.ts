@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { bytesOf, isOmxError } from '@omx/core';
 import { capsuleBinary } from './capsule-binary.ts';
 import { runArgv } from './commands.ts';
-import { findCriu, type Criu, type CriuSurroundings } from './find.ts';
+import type { CriuProgram } from '../host/criu-program.ts';
+import { usableCriu } from './usable.ts';
 import { freeze } from './freeze.ts';
 import { capsuleShape } from './shape.ts';
 import { thaw, type ThawStarted } from './thaw.ts';
@@ -13,7 +14,7 @@ import { readMembers } from './members.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface CriuProbe {
-  readonly criu?: Criu;
+  readonly criu?: CriuProgram;
   /** Why nothing can be moved to or from this node; undefined: a job was frozen and thawed. */
   readonly reason?: string;
   readonly hint?: string;
@@ -23,14 +24,14 @@ const remembered = new Map<string, Promise<CriuProbe>>();
 const madeMs = 5000;
 
 /** Makes a capsule, freezes what is in it and thaws it, once for each CRIU and kernel in this process's life. */
-export async function probeCriu(surroundings: CriuSurroundings = {}): Promise<CriuProbe> {
-  let criu: Criu;
+export async function probeCriu(env: Readonly<Record<string, string | undefined>> = process.env): Promise<CriuProbe> {
+  let criu: CriuProgram;
   try {
-    criu = await findCriu(surroundings);
+    criu = await usableCriu(env);
   } catch (error) {
     return problem(error);
   }
-  const key = [criu.path, criu.version, release(), process.geteuid?.()].join(' ');
+  const key = [criu.file, criu.version, release(), process.geteuid?.()].join(' ');
   const probe = remembered.get(key) ?? tryOnce(criu).then(() => ({ criu }), problem);
   remembered.set(key, probe);
   return probe;
@@ -41,7 +42,7 @@ function problem(error: unknown): CriuProbe {
   return { reason: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) };
 }
 
-async function tryOnce(criu: Criu): Promise<void> {
+async function tryOnce(criu: CriuProgram): Promise<void> {
   const top = mkdtempSync(join(tmpdir(), 'omx-probe-'));
   const folders = { folder: join(top, 'job'), image: join(top, 'image'), log: join(top, 'log') };
   mkdirSync(folders.folder);

@@ -7,7 +7,8 @@ import { thawArgv } from './commands.ts';
 import { criuEnv } from './criu-env.ts';
 import { verifyImage } from './digests.ts';
 import { explainCriu } from './explain.ts';
-import { compareVersions, type Criu } from './find.ts';
+import type { CriuProgram } from '../host/criu-program.ts';
+import { compareVersions } from './usable.ts';
 import type { CapsuleJob } from './freeze.ts';
 import { Gate } from './gate.ts';
 import { badImage, imageParts, readManifest, type ImageManifest } from './manifest.ts';
@@ -30,7 +31,7 @@ export interface ThawStarted {
 }
 
 export interface ThawOptions {
-  readonly criu: Criu;
+  readonly criu: CriuProgram;
   readonly image: string;
   /** The job's folder on this node, with its contents as they were when the job was frozen. */
   readonly folder: string;
@@ -69,7 +70,7 @@ export async function thaw(options: ThawOptions): Promise<Thawed> {
   mkdirSync(log, { recursive: true, mode: 0o700 });
   const { clocks, lastPid, shape } = manifest;
   const argv = thawArgv({
-    ...{ capsule: capsuleBinary(), criu: criu.path, images: join(image, imageParts.criu), log, folder, shape, lastPid },
+    ...{ capsule: capsuleBinary(), criu: criu.file, images: join(image, imageParts.criu), log, folder, shape, lastPid },
     clocks: { monotonicNs: BigInt(clocks.monotonicNs), bootNs: BigInt(clocks.bootNs) },
   });
   const gate = await Gate.open();
@@ -115,7 +116,7 @@ export async function thaw(options: ThawOptions): Promise<Thawed> {
 }
 
 /** What can be known of an image and this node before anything is started. @throws IMAGE_UNUSABLE */
-export async function checkImage(image: string, criu: Criu): Promise<ImageManifest> {
+export async function checkImage(image: string, criu: CriuProgram): Promise<ImageManifest> {
   const manifest = readManifest(image);
   if (compareVersions(criu.version, manifest.criu) < 0) {
     throw badImage(image, `CRIU ${manifest.criu} wrote it, this node has ${criu.version}`, 'update CRIU on this node');

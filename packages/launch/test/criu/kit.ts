@@ -9,7 +9,7 @@ import { until } from '../../../../test/kit/until.ts';
 import {
   capsuleBinary,
   capsuleShape,
-  findCriu,
+  usableCriu,
   freeze,
   readMembers,
   readStatus,
@@ -24,7 +24,7 @@ import {
 } from '../../src/criu/index.ts';
 
 export { until };
-export const criu = await findCriu().catch(() => undefined);
+export const criu = await usableCriu().catch(() => undefined);
 export const skip =
   criu === undefined
     ? { skip: true, meta: { skipReason: 'needs criu (CRIU 4, named by OMX_CRIU or on PATH)' } }

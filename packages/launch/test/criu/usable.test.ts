@@ -3,26 +3,16 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readBuildId } from '../../src/criu/build-id.ts';
 import { explainCriu } from '../../src/criu/explain.ts';
-import { compareVersions, findCriu } from '../../src/criu/find.ts';
+import { compareVersions, usableCriu } from '../../src/criu/usable.ts';
 import { describeFile, differences } from '../../src/criu/program-files.ts';
 import { treeOf } from '../fixture.ts';
 
-const says = (version: string): string => `#!/bin/sh\necho 'Version: ${version}'\necho 'GitID: v${version}'\n`;
-
-function nodeWith(files: Readonly<Record<string, string>>): string {
-  const { top } = treeOf(files);
-  for (const path of Object.keys(files)) chmodSync(join(top, path), 0o755);
-  return top;
-}
-
-test('the first criu that is new enough is taken: of PATH, then of omx’s own folder', async () => {
-  const top = nodeWith({ 'bin/criu': says('3.17.1'), 'home/criu/criu': says('4.1.1'), 'new/criu': says('4.2') });
-  const find = (path: string, more = {}) =>
-    findCriu({ env: { PATH: join(top, path), ...more }, home: join(top, 'home') });
-  expect(await find('new')).toEqual({ path: join(top, 'new/criu'), version: '4.2' });
-  expect(await find('bin')).toEqual({ path: join(top, 'home/criu/criu'), version: '4.1.1' });
-  const named = join(top, 'bin/criu');
-  await expect(find('new', { OMX_CRIU: named })).rejects.toThrow(`${named} is 3.17.1, too old`);
+test('where there is no criu the reason is what was found instead', async () => {
+  const { top } = treeOf({ criu: "#!/bin/sh\necho 'Version: 3.17.1'\n" });
+  const named = join(top, 'criu');
+  chmodSync(named, 0o755);
+  await expect(usableCriu({ OMX_CRIU: named })).rejects.toThrow(`${named} is 3.17.1, too old`);
+  await expect(usableCriu({ OMX_CRIU: '/no/criu' })).rejects.toThrow('OMX_CRIU=/no/criu is none');
 });
 
 test.each([
@@ -30,6 +20,7 @@ test.each([
   ['4.2', '4.2', 0],
   ['4.10', '4.9', 1],
   ['4.2.1', '4.2', 1],
+  ['4.2-rc1', '4.2', 0],
 ])('%s against %s', (a, b, sign) => expect(Math.sign(compareVersions(a, b))).toBe(sign));
 
 test.each([
