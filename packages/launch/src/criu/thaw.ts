@@ -7,6 +7,7 @@ import { thawArgv } from './commands.ts';
 import { criuEnv } from './criu-env.ts';
 import { verifyImage } from './digests.ts';
 import { explainCriu } from './explain.ts';
+import { readProcessStat } from '../host/process.ts';
 import type { CriuProgram } from '../host/criu-program.ts';
 import { compareVersions } from './usable.ts';
 import type { CapsuleJob } from './freeze.ts';
@@ -15,7 +16,7 @@ import { badImage, imageParts, readManifest, type ImageManifest } from './manife
 import { readMembers } from './members.ts';
 import { differences } from './program-files.ts';
 import { readStay, withoutTimes } from './stay.ts';
-import { isReleased, killProcess } from './vanish.ts';
+import { hasBecome, killProcess } from './vanish.ts';
 
 /** What is to be started, by the shepherd like any other job. */
 export interface ThawStart {
@@ -69,8 +70,9 @@ export async function thaw(options: ThawOptions): Promise<Thawed> {
   rmSync(log, { recursive: true, force: true });
   mkdirSync(log, { recursive: true, mode: 0o700 });
   const { clocks, lastPid, shape } = manifest;
+  const capsule = capsuleBinary();
   const argv = thawArgv({
-    ...{ capsule: capsuleBinary(), criu: criu.file, images: join(image, imageParts.criu), log, folder, shape, lastPid },
+    ...{ capsule, criu: criu.file, images: join(image, imageParts.criu), log, folder, shape, lastPid },
     clocks: { monotonicNs: BigInt(clocks.monotonicNs), bootNs: BigInt(clocks.bootNs) },
   });
   const gate = await Gate.open();
@@ -90,7 +92,8 @@ export async function thaw(options: ThawOptions): Promise<Thawed> {
     });
     const reached = await Promise.race([gate.reached, started.ended.then(() => undefined), timeout]);
     if (reached === undefined) throw cannotThaw(image, explainCriu(join(log, 'restore.log')));
-    const { pids } = readMembers(started.pid);
+    const { pids, root } = readMembers(started.pid);
+    const maker = readProcessStat(root)?.parent ?? 0;
     const cost = readStay(pids);
     pids.forEach(forgetPeak);
     const { pid } = started;
@@ -102,8 +105,8 @@ export async function thaw(options: ThawOptions): Promise<Thawed> {
         const passed = await gate.pass();
         gate.close();
         if (!passed) throw new OmxError(`the copy made from ${image} is gone`, { code: 'SLIPPED' });
-        // It runs; but a freeze would still find criu in it.
-        await isReleased(pids, releasedMs);
+        // The copy runs soon; as long as criu holds it, it could not be frozen again.
+        await hasBecome(maker, [capsule, 'wait'], releasedMs);
       },
       abort: () => (decided ? Promise.resolve() : abort()),
     };

@@ -11,10 +11,13 @@ export function isGone(pid: number, withinMs: number): Promise<boolean> {
   }, withinMs);
 }
 
-/** Waits until nobody traces these processes, or they have ended; false where that takes too long. */
-export function isReleased(pids: readonly number[], withinMs: number): Promise<boolean> {
-  const isTraced = (pid: number): boolean => /^TracerPid:\t[1-9]/m.test(readText(`/proc/${pid}/status`) ?? '');
-  return holds(() => !pids.some(isTraced), withinMs);
+/** Waits until the process runs this command line, or has ended; false where that takes too long. */
+export function hasBecome(pid: number, argv: readonly string[], withinMs: number): Promise<boolean> {
+  const wanted = `${argv.join('\0')}\0`;
+  return holds(() => {
+    const now = readText(`/proc/${pid}/cmdline`);
+    return now === undefined || now === '' || now === wanted;
+  }, withinMs);
 }
 
 async function holds(condition: () => boolean, withinMs: number): Promise<boolean> {

@@ -102,9 +102,9 @@ test('when the process that froze it dies the job goes on', options, async () =>
     await freeze(${JSON.stringify({ criu: theCriu(), job: job.job, image: job.image })});
     process.kill(process.pid, 'SIGKILL');
   })`;
-  expect(() => execFileSync(process.execPath, ['-e', script], { stdio: 'pipe' })).toThrow(
-    expect.objectContaining({ signal: 'SIGKILL' }),
-  );
+  expect(() =>
+    execFileSync(process.execPath, ['-e', script], { stdio: 'pipe', env: { ...process.env, TMPDIR: job.top } }),
+  ).toThrow(expect.objectContaining({ signal: 'SIGKILL' }));
   await job.progress();
   expect((await job.finish().end()).out).toBe(await expected());
 });
