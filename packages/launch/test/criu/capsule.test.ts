@@ -63,7 +63,7 @@ test('what the command leaves running is killed and counted', async () => {
 
 test('SIGKILL to the capsule ends everything in it', async () => {
   const job = sh('setsid sleep 1000 & (trap "" TERM HUP; sleep 1000) & echo ready; sleep 1000');
-  await job.progress();
+  await until(() => job.lines() === 1);
   const { pids, init } = readMembers(job.job.pid);
   expect(pids.length).toBeGreaterThan(4);
   job.child.process.kill('SIGKILL');
@@ -84,7 +84,7 @@ test('the order to kill leaves the exact usage behind, also where signals are ig
 
 test('a signal from anybody reaches the command’s process group once; from the parent not at all', async () => {
   const job = sh('trap "echo got" USR1; echo ready; while :; do sleep 0.01; done');
-  await job.progress();
+  await until(() => job.lines() === 1);
   // We are its parent, as the shepherd would be, which tells every process by itself.
   process.kill(job.job.pid, 'SIGUSR1');
   // Two of a kind that wait would be one.
