@@ -8,7 +8,7 @@ import { badImage, imageParts, type ImageFile, type ImageManifest } from './mani
 const ownBytes = 256 << 10;
 const threads = 2;
 
-/** Node's hash uses the processor's instructions for it, which `sha256sum` of many distributions does not: seven times as fast. */
+/** Node's hash uses the processor's instructions for it, which `sha256sum` of many distributions does not: four times as fast here. */
 const hashing = `
   const { createHash } = require('node:crypto');
   const { closeSync, openSync, readSync } = require('node:fs');
