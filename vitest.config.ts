@@ -51,7 +51,7 @@ export default defineConfig({
           include: ['test/chaos/**/*.test.ts'],
           // Cases mostly wait for leases to run out.
           maxConcurrency: 4,
-          testTimeout: 150_000,
+          testTimeout: 240_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 5 },
         },
