@@ -112,7 +112,7 @@ export class Delivery {
       batch: job.data.batch,
       spans: parseSpans(job.data.jobs),
       done: async () => {
-        await job.moveToCompleted(undefined, this.#token, false).catch((error: unknown) => {
+        await job.moveToCompleted(undefined, this.#token, false).catch(async (error: unknown) => {
           if (!/lock|Missing key/i.test(String(error))) throw error;
           // The lock ran out in between. The claim stands in the records, so nobody needs the chunk any more; where it
           // is somebody else's by now, that one finds nothing to take.
