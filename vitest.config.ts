@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Unit tests touch no network and no process of ours; integration runs a real redis-server; e2e runs the built CLI. One
- * kind after the other, as the last keeps all processors busy and the first measures time.
+ * Unit tests touch no network and no process of ours; integration runs a real redis-server; e2e runs the built CLI,
+ * cluster and containers do so on several nodes. One kind after the other, as some keep all processors busy and some measure time.
  */
 export default defineConfig({
   test: {
@@ -33,6 +33,49 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'cluster',
+          include: ['test/cluster/**/*.test.ts'],
+          retry: process.env['CI'] === 'true' ? 1 : 0,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          // Cases mostly wait for leases to run out.
+          maxConcurrency: 4,
+          testTimeout: 240_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 5 },
+        },
+      },
+      {
+        test: {
+          name: 'report-tables',
+          include: ['test/report-tables/**/*.test.ts'],
+          retry: process.env['CI'] === 'true' ? 1 : 0,
+          // Alone, as it measures.
+          sequence: { groupOrder: 9 },
+        },
+      },
+      {
+        test: {
+          name: 'containers',
+          include: ['test/containers/**/*.test.ts'],
+          globalSetup: './test/containers/engine.ts',
+          // What is left behind is found by label; a cleaner in a container of its own needs an image from a registry.
+          env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
+          retry: process.env['CI'] === 'true' ? 1 : 0,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -223,7 +223,7 @@ describe('omx events -f', () => {
     run.kill('SIGINT');
     await run.ended;
     expect(brief(await eventsOf(home, id)).filter((line) => line.startsWith(`${id}.`))).toEqual(
-      ['job-lost', 'job-started', 'job-ended'].map((type) => `${id}.1 ${type}`),
+      ['job-started', 'job-lost', 'job-started', 'job-ended'].map((type) => `${id}.1 ${type}`),
     );
   });
 

@@ -91,9 +91,9 @@ test('a batch that fails everywhere puts no node in quarantine', async () => {
   for (const name of ['n1', 'n2']) expect((await nodeOf(name))?.state).toBe('up');
 });
 
-/** Runs a command where /tmp is a file system of its own that takes nothing, but for the home. */
-const readOnlyTmp = `mount --bind "$OMX_HOME" /mnt && mount -t tmpfs none /tmp && mkdir "$OMX_HOME" &&
-  mount --bind /mnt "$OMX_HOME" && mount -o remount,ro /tmp && exec "$@"`;
+/** Runs a command where /tmp takes nothing, but for the home. */
+const readOnlyTmp = `mount --bind "$OMX_HOME" /mnt && mount --bind /tmp /tmp && mount -o remount,bind,ro /tmp &&
+  mount --bind /mnt "$OMX_HOME" && exec "$@"`;
 
 test(
   'a node with a broken /tmp keeps its jobs, alone as it is, and takes them when it is mended',
@@ -118,7 +118,7 @@ test(
       is: (queued) => queued === 20,
     });
     expect(await whyOf(`${id}.20`)).toContain(`n1 is in quarantine: ${reason}`);
-    execFileSync('nsenter', ['-t', String(node.pid), '--mount', 'mount', '-o', 'remount,rw', '/tmp']);
+    execFileSync('nsenter', ['-t', String(node.pid), '--mount', 'mount', '-o', 'remount,bind,rw', '/tmp']);
     expect(await waitFor(home, id)).toBe(0);
     expect((await nodeOf('n1'))?.state).toBe('up');
     const { attempt, state } = await jobOf(home, `${id}.1`);

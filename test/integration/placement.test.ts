@@ -12,7 +12,7 @@ import {
 import { type Chunk, Delivery } from '@omx/queue/delivery';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { Attempts } from '../../workers/node/src/attempt.ts';
+import { type Attempt, Attempts } from '../../workers/node/src/attempt.ts';
 import { BatchCache } from '../../workers/node/src/batch-cache.ts';
 import { ClaimRoom, nothing } from '../../workers/node/src/capacity.ts';
 import { ClassList } from '../../workers/node/src/class-list.ts';
@@ -56,7 +56,7 @@ const large = { limits: { ...defaultLimits, cpus: 2 } };
 
 describe('classes', () => {
   const node = { name: 'n1', labels: {}, maxSlots: 2, memTotal: 0 };
-  const inOrder = async () => (await new ClassList(redis, delivery, node).inOrder(true)).map(({ name }) => name);
+  const inOrder = async () => (await new ClassList(redis, delivery, node).inOrder(true, false)).map(({ name }) => name);
 
   test('higher priorities first, then the choosy, then the older; what the node cannot hold not at all', async () => {
     await dispatch(await submit(large));
@@ -134,7 +134,13 @@ describe('a claim whose reply is lost', () => {
       proxy.loseReplyTo('EVALSHA', async () => meanwhile(id));
       const chunk: Chunk = { batch: id, spans: [{ first: 0, last: 0 }], done: async () => {} };
       const room = new ClaimRoom({ slots: 1, maxSlots: 1, memBytes: Infinity }, 0, nothing);
-      const claimed = await claim(chunk, () => room, stores);
+      const claimed: Attempt[] = [];
+      await claim(
+        chunk,
+        () => room,
+        stores,
+        (attempts) => claimed.push(...attempts),
+      );
       expect(proxy.lost()).toBe(1);
       return { claimed, node: runtime?.nodeNumber, job: (await jobs.read(await batches.load(id), [0]))[0]?.job as Job };
     } finally {

@@ -73,4 +73,4 @@ export const onLostChoices = ['pause', 'stop', 'finish'] as const;
 export type OnLost = (typeof onLostChoices)[number];
 
 /** How long a node may be out of touch, unless it says otherwise. */
-export const defaultLeaseMs = 12_000;
+export const defaultLeaseMs = 10_000;

@@ -103,12 +103,13 @@ export class BatchStore {
       if (owner !== id) return { id: owner, existed: true };
     }
     // Announced before it is made: a crash in between leaves an id that leads nowhere, never a batch nobody looks at.
-    await this.redis
+    const announcement = this.redis
       .pipeline()
       .sadd(globalKeys.active, id)
       .zadd(globalKeys.pending, queueClock.now(), id)
-      .sadd(globalKeys.classes, placementClass(requirementOf(batch.spec)))
-      .exec();
+      .sadd(globalKeys.classes, placementClass(requirementOf(batch.spec)));
+    if (batch.spec.after.length > 0) announcement.sadd(globalKeys.waiting, id);
+    await announcement.exec();
     const chunks = chunkOrder(batch.order, batch.total).map((spans, at) => `${at + 1}|0|${formatSpans(spans)}`);
     const items: Buffer[] = [];
     for (let at = 0; at < (batch.items?.length ?? 0); at += itemsPerBlock)
@@ -122,7 +123,6 @@ export class BatchStore {
       ...chunks,
       ...items,
     ]);
-    if (batch.spec.after.length > 0) await this.redis.sadd(globalKeys.waiting, id);
     await this.wake(id);
     return { id, existed: false };
   }

@@ -45,6 +45,8 @@ interface ChunkData {
 const middlePriority = 2 ** 20;
 const acknowledge = new Script(acknowledgeChunks);
 const chunksPerTurn = 500;
+/** A chunk whose taker died before its claim was written comes back after two to three times as long. */
+const chunkLockMs = 10_000;
 
 export class Delivery {
   readonly #redis: Redis;
@@ -110,9 +112,11 @@ export class Delivery {
       batch: job.data.batch,
       spans: parseSpans(job.data.jobs),
       done: async () => {
-        await job.moveToCompleted(undefined, this.#token, false).catch((error: unknown) => {
-          // The lock ran out in between and the chunk is offered again: harmless, the claim stands in the records.
+        await job.moveToCompleted(undefined, this.#token, false).catch(async (error: unknown) => {
           if (!/lock|Missing key/i.test(String(error))) throw error;
+          // The lock ran out in between. The claim stands in the records, so nobody needs the chunk any more; where it
+          // is somebody else's by now, that one finds nothing to take.
+          await job.remove().catch(() => undefined);
         });
       },
     };
@@ -189,7 +193,8 @@ export class Delivery {
           connection: this.#connection,
           prefix: queuePrefix(placementClass),
           autorun: false,
-          lockDuration: 30_000,
+          lockDuration: chunkLockMs,
+          stalledInterval: chunkLockMs,
           maxStalledCount: 1_000_000,
           skipVersionCheck: true,
         },

@@ -184,12 +184,14 @@ export async function serveRequests(
   onError: (error: unknown) => void,
 ): Promise<void> {
   const channel = globalKeys.nodeRequests(node);
+  const reply = async (text: string): Promise<void> => {
+    const { id, replyTo, request } = JSON.parse(text) as Envelope;
+    const bytes = await answer(answers, request);
+    await redis.publish(replyTo, Buffer.concat([Buffer.from(`${id} `), bytes]));
+  };
   subscriber.on('message', (from: string, text: string) => {
     if (from !== channel) return;
-    const { id, replyTo, request } = JSON.parse(text) as Envelope;
-    answer(answers, request)
-      .then(async (bytes) => redis.publish(replyTo, Buffer.concat([Buffer.from(`${id} `), bytes])))
-      .catch(onError);
+    reply(text).catch(onError);
   });
   await subscriber.subscribe(channel);
 }

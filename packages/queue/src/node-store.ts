@@ -4,9 +4,13 @@ import type { Redis } from 'ioredis';
 import { globalKeys } from './keys.ts';
 import { queueClock } from './queue-clock.ts';
 import { Script } from './script.ts';
-import { claimLease, takeLease } from './scripts/node-scripts.ts';
+import { claimLease, removeIfSame, takeLease } from './scripts/node-scripts.ts';
 
-const scripts = { take: new Script(takeLease), claim: new Script(claimLease) };
+const scripts = {
+  take: new Script(takeLease),
+  claim: new Script(claimLease),
+  fulfilled: new Script(removeIfSame),
+};
 
 /**
  * What a person wants of a node; it outlives the node's worker. `drained`: to take no more jobs, until somebody says
@@ -44,11 +48,14 @@ export class NodeStore {
     await this.#redis.hset(globalKeys.nodes, node.name, JSON.stringify(node));
   }
 
+  /** All known nodes, each as it last described itself, whether or not it is still there. */
+  async described(): Promise<NodeInfo[]> {
+    return Object.values(await this.#redis.hgetall(globalKeys.nodes)).map((text) => JSON.parse(text) as NodeInfo);
+  }
+
   /** All known nodes by name; one whose lease has run out is down, whatever it said last. */
   async list(): Promise<NodeInfo[]> {
-    const stored = Object.values(await this.#redis.hgetall(globalKeys.nodes)).map(
-      (text) => JSON.parse(text) as NodeInfo,
-    );
+    const stored = await this.described();
     if (stored.length === 0) return [];
     const holders = await this.#redis.mget(stored.map((node) => globalKeys.nodeLease(node.name)));
     return stored
@@ -97,7 +104,7 @@ export class NodeStore {
    * @returns false where the node has come back or somebody else is at it
    */
   async claimLease(node: string, rescuer: string, beats: number, forMs: number): Promise<boolean> {
-    const args = [`${rescuerMark}${rescuer}`, beats, forMs, globalKeys.beats, node];
+    const args = [`${rescuerMark}${rescuer}`, beats, forMs, globalKeys.beats, node, rescuerMark];
     return (await scripts.claim.run(this.#redis, globalKeys.nodeLease(node), args)) === 1;
   }
 
@@ -115,6 +122,11 @@ export class NodeStore {
   async wanted(node: string): Promise<NodeWish | undefined> {
     const text = await this.#redis.hget(globalKeys.wanted, node);
     return text === null ? undefined : (JSON.parse(text) as NodeWish);
+  }
+
+  /** A wish has been fulfilled: it is forgotten, unless somebody wishes something else by now. */
+  async fulfilled(node: string, wish: NodeWish): Promise<void> {
+    await scripts.fulfilled.run(this.#redis, globalKeys.wanted, [node, JSON.stringify(wish)]);
   }
 
   /** The nodes of which a person says that they will not come back. */

@@ -44,3 +44,24 @@ test('a clock that was set while the answer was under way decides nothing', () =
   expect(heard(clock, hour, -hour)).toBe(0);
   expect(heard(clock, 0, hour)).toBe(0);
 });
+
+test('a clock that is set is noticed at once', () => {
+  const at = { day: 1e12, steady: 0, sinceBoot: 5000 };
+  const clock = new QueueClock({ day: () => at.day, steady: () => at.steady, sinceBoot: () => at.sinceBoot });
+  at.day += hour;
+  expect(clock.now()).toBe(1e12);
+  expect(clock.offsetMs).toBe(hour);
+  at.day -= 2 * hour;
+  expect(clock.now()).toBe(1e12);
+  at.day += hour;
+  expect(clock.offsetMs).toBe(0);
+});
+
+test('time that passes while the machine is suspended has passed', () => {
+  const at = { day: 1e12, steady: 0, sinceBoot: 5000 };
+  const clock = new QueueClock({ day: () => at.day, steady: () => at.steady, sinceBoot: () => at.sinceBoot });
+  at.day += hour;
+  at.sinceBoot += hour;
+  expect(clock.now()).toBe(1e12 + hour);
+  expect(clock.offsetMs).toBe(0);
+});

@@ -26,6 +26,8 @@ export interface Attempt {
   /** Set when omx itself ends the attempt. */
   cancelledBy?: CancelledBy;
   paused?: boolean;
+  /** Somebody else has the job now. */
+  fenced?: boolean;
   memBytes?: number;
   /** When it was claimed, by `performance.now()`. */
   claimedAt?: number;

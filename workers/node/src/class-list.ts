@@ -15,7 +15,9 @@ export interface TakenClass {
   readonly next?: BatchId;
 }
 
+/** What was read holds for so long; in a quiet queue for longer, as a wake-up has it read at once. */
 const knownForMs = 500;
+const quietlyKnownForMs = 5000;
 
 /** The placement classes there are, as far as they concern this node. */
 export class ClassList {
@@ -42,9 +44,10 @@ export class ClassList {
   /**
    * In the order in which their chunks are to be taken.
    * @param look whether it must be known which batch comes next
+   * @param isQuiet nothing has been heard since the last look
    */
-  async inOrder(look: boolean): Promise<readonly TakenClass[]> {
-    await this.#read();
+  async inOrder(look: boolean, isQuiet: boolean): Promise<readonly TakenClass[]> {
+    if (performance.now() - this.#readAt > (isQuiet ? quietlyKnownForMs : knownForMs)) await this.#read();
     if (this.#classes.length <= 1 && !look) return this.#classes;
     const heads = await this.#delivery.heads(this.#classes.map(({ name }) => name));
     // One without a chunk comes last: it may have one whose time has come just now.
@@ -62,7 +65,6 @@ export class ClassList {
   }
 
   async #read(): Promise<void> {
-    if (performance.now() - this.#readAt <= knownForMs) return;
     const [names, nodeCount] = await Promise.all([
       this.#redis.smembers(globalKeys.classes),
       this.#redis.hlen(globalKeys.nodes),

@@ -28,12 +28,17 @@ export function outcomeOfEnd(event: EndedEvent, cancelledBy: CancelledBy | undef
   }
 }
 
+/** Whether an error says that the node is short of something for now. */
+export function isShortage(errno: unknown): boolean {
+  return ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM', 'ENOSPC', 'EDQUOT'].includes(String(errno));
+}
+
 /**
  * Why a start was refused: the job's own fault, or `undefined` where the node is short of something for now
  * (processes, files, memory, disk, or its lease), which the job must not be charged for.
  */
 export function refusalReason(event: RefusedEvent): NotStartedReason | undefined {
-  if (['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM', 'ENOSPC', 'EDQUOT'].includes(event.errno)) return undefined;
+  if (isShortage(event.errno)) return undefined;
   switch (event.stage) {
     case 'cwd':
       return 'no-such-cwd';

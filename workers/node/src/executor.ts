@@ -16,7 +16,7 @@ import type { Logger } from 'pino';
 import type { Attempt, Attempts } from './attempt.ts';
 import type { BatchCache, BatchRuntime } from './batch-cache.ts';
 import { type Capacity, type Demand, startable, sumOf } from './capacity.ts';
-import { outcomeOfEnd, refusalReason } from './ending.ts';
+import { isShortage, outcomeOfEnd, refusalReason } from './ending.ts';
 import type { FollowUps } from './follow-ups.ts';
 import { overMemoryLimit } from './memory-limits.ts';
 import { onQueueTime } from './queue-time.ts';
@@ -53,7 +53,8 @@ export class Executor {
   readonly #reporter: Reporter;
   #ready: Attempt[] = [];
   readonly #startedLately: Attempt[] = [];
-  #starting: Promise<void> | undefined;
+  #isStarting = false;
+  #outputKept: ReadonlySet<string> = new Set();
   #leaving = false;
   onRoom: () => void = () => {};
   onShortage: (ms: number) => void = () => {};
@@ -91,8 +92,12 @@ export class Executor {
     return this.#options.attempts.size - this.#options.attempts.running - this.#ready.length > mostUnreported;
   }
 
-  /** Begins to hear of the attempts it has, adopted ones first; call it once they are known. */
-  listen(): void {
+  /**
+   * Begins to hear of the attempts it has, adopted ones first; call it once they are known.
+   * @param outputKept ended attempts that are on record, with their output on this node
+   */
+  listen(outputKept: ReadonlySet<string>): void {
+    this.#outputKept = outputKept;
     this.#options.shepherd.onEvent((events) => this.#handle(events));
     for (const attempt of this.#options.attempts.all()) {
       if (attempt.snapshot.job.status === 'leased' && attempt.startedAt !== undefined)
@@ -148,7 +153,11 @@ export class Executor {
     if (attempt.phase === 'ready') {
       this.#ready = this.#ready.filter((other) => other !== attempt);
       this.#options.attempts.remove(attempt);
-    } else if (attempt.phase !== 'ending') this.#options.shepherd.end(attempt.key, 'fenced', 0);
+    } else if (attempt.phase !== 'ending') {
+      // Its request may not have been sent yet.
+      attempt.fenced = true;
+      this.#options.shepherd.end(attempt.key, 'fenced', 0);
+    }
   }
 
   enforceMemory(): void {
@@ -196,44 +205,65 @@ export class Executor {
   }
 
   #startReady(): void {
-    this.#starting ??= this.#start()
-      .catch((error: unknown) => this.#options.log.error({ err: error }, 'jobs could not be started'))
-      .finally(() => {
-        this.#starting = undefined;
-      });
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    this.#start().catch((error: unknown) => this.#options.log.error({ err: error }, 'jobs could not be started'));
   }
 
   async #start(): Promise<void> {
-    const { attempts, capacity, shepherd, cache } = this.#options;
-    for (;;) {
-      const starting = new Set(this.#leaving ? [] : startable(capacity(), attempts.taken, this.#ready));
-      if (starting.size === 0) break;
-      this.#ready = this.#ready.filter((attempt) => !starting.has(attempt));
-      for (const attempt of starting) attempts.move(attempt, 'starting');
-      const requests: StartRequest[] = [];
-      for (const attempt of starting) {
-        const runtime = await cache.get(attempt.batch);
-        const request = runtime === undefined ? undefined : await this.#request(runtime, attempt);
-        if (runtime === undefined) attempts.remove(attempt);
-        if (request === undefined) starting.delete(attempt);
-        else requests.push(request);
+    const { attempts, capacity, shepherd, log } = this.#options;
+    try {
+      for (;;) {
+        const starting = new Set(this.#leaving ? [] : startable(capacity(), attempts.taken, this.#ready));
+        if (starting.size === 0) break;
+        this.#ready = this.#ready.filter((attempt) => !starting.has(attempt));
+        for (const attempt of starting) attempts.move(attempt, 'starting');
+        const requests: StartRequest[] = [];
+        for (const attempt of starting) {
+          try {
+            requests.push(...(await this.#request(attempt)));
+          } catch (error) {
+            log.error({ err: error, job: attempt.key }, 'a job could not be started; it goes back');
+            this.onShortage(shortageMs);
+            this.#giveBack(attempt, shortageMs);
+          }
+        }
+        for (const attempt of starting) {
+          if (attempt.fenced === true) attempts.remove(attempt);
+          else if (this.#leaving && attempt.phase === 'starting') this.#handBack(attempt);
+        }
+        const wanted = requests.filter(({ key }) => attempts.get(key)?.phase === 'starting');
+        if (wanted.length > 0) shepherd.start(wanted);
       }
-      if (this.#leaving) for (const attempt of starting) this.#handBack(attempt);
-      else if (requests.length > 0) shepherd.start(requests);
+    } finally {
+      // In the same turn as the last look, so that no job that comes now is overlooked.
+      this.#isStarting = false;
     }
     if (this.#ready.length === 0) this.onRoom();
   }
 
-  async #request(runtime: BatchRuntime, attempt: Attempt): Promise<StartRequest | undefined> {
+  /**
+   * Nothing where the job cannot be started here; that is then its end.
+   * @throws where it can be for all we know, only not now
+   */
+  async #request(attempt: Attempt): Promise<StartRequest[]> {
+    const { attempts, batches, cache, node } = this.#options;
+    const runtime = await cache.get(attempt.batch);
+    if (runtime === undefined) {
+      attempts.remove(attempt);
+      return [];
+    }
     try {
-      return await this.#starter.request(runtime, attempt);
+      return [await this.#starter.request(runtime, attempt)];
     } catch (error) {
+      // No room for the folder of its output, say.
+      if (isShortage((error as NodeJS.ErrnoException).code)) throw error;
       const why = isOmxError(error)
         ? `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`
         : String(error);
-      await this.#options.batches.addNote(attempt.batch, `${attempt.key} on ${this.#options.node}: ${why}`);
+      await batches.addNote(attempt.batch, `${attempt.key} on ${node}: ${why}`);
       this.#refuse(attempt, isOmxError(error) ? 'launcher-unavailable' : 'other');
-      return undefined;
+      return [];
     }
   }
 
@@ -242,7 +272,8 @@ export class Executor {
       const attempt = this.#options.attempts.get(told.key);
       const event = onQueueTime(told, attempt?.startedAt);
       if (attempt === undefined) {
-        if (event.type !== 'started') this.#options.shepherd.acknowledge([event.key], { removeOutput: true });
+        if (event.type !== 'started')
+          this.#options.shepherd.acknowledge([event.key], { removeOutput: !this.#outputKept.has(event.key) });
         this.onOther(event);
         continue;
       }

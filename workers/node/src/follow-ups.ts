@@ -75,7 +75,7 @@ export class FollowUps {
     }
     await this.#checkWaiting();
     const active = await Promise.all((await batches.active()).map(async (id) => batches.find(id)));
-    for (const batch of active) if (batch !== undefined) await this.#closeIfDone(batch);
+    for (const batch of active) if (batch !== undefined) await this.#mend(batch);
     await pruneClasses(active, this.#options);
   }
 
@@ -118,11 +118,12 @@ export class FollowUps {
 
   async #finish(batch: Batch): Promise<void> {
     const { batches } = this.#options;
+    await batches.redis.srem(globalKeys.active, batch.id);
     const { counts } = await batches.progress(batch);
-    const done = batches.redis.pipeline().srem(globalKeys.active, batch.id);
+    // Run again in this moment: what is not active is not freed from a node that dies.
+    if (doneCount(counts) < batch.total) await batches.redis.sadd(globalKeys.active, batch.id);
     // How long its jobs take can only be learned from those that succeeded.
-    if (counts.succeeded > 0) done.set(globalKeys.named(batch.spec.name), batch.id);
-    await done.exec();
+    else if (counts.succeeded > 0) await batches.redis.set(globalKeys.named(batch.spec.name), batch.id);
     await this.#checkWaiting();
   }
 
@@ -135,9 +136,11 @@ export class FollowUps {
     await batches.changeUntouched(batch, 'queued', '', await orderJobs(batches, jobs, batch));
   }
 
-  /** A batch whose last write was made by a worker that died before the steps above. */
-  async #closeIfDone(batch: Batch): Promise<void> {
-    const { counts } = await this.#options.batches.progress(batch);
+  /** A batch whose last write was made by a worker that died before it handed out the chunks, or before the steps above. */
+  async #mend(batch: Batch): Promise<void> {
+    const { batches } = this.#options;
+    if ((await batches.redis.llen(batchKeys(batch.id).outbox)) > 0) await this.dispatch(batch.id);
+    const { counts } = await batches.progress(batch);
     if (doneCount(counts) === batch.total) await this.#finish(batch);
   }
 

@@ -22,9 +22,14 @@ export class IdleNotice {
     this.#pauseMs = firstPauseMs;
   }
 
+  /** Nothing has happened for a minute. */
+  isOver(now: number): boolean {
+    return now - this.#stirredAt > stirredForMs;
+  }
+
   /** Whether to say it now; it counts as said. */
   isDue(now: number): boolean {
-    if (now - this.#stirredAt > stirredForMs || now - this.#saidAt < this.#pauseMs) return false;
+    if (this.isOver(now) || now - this.#saidAt < this.#pauseMs) return false;
     if (this.#saidAt > this.#stirredAt) this.#pauseMs *= 2;
     this.#saidAt = now;
     return true;

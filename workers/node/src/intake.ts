@@ -17,34 +17,38 @@ interface Stores {
  * Claims jobs of a chunk for this node, as many as there is room for; the rest goes back to the head of the queue, and
  * what the node can never hold goes where it belongs. Jobs that are held, cancelled or taken by others are passed over:
  * the records decide, the chunk is only an offer.
+ *
+ * @param accept takes what was claimed, before anything else may fail: nobody else would ever look after it
  */
 export async function claim(
   chunk: Chunk,
   roomFor: (runtime: BatchRuntime) => ClaimRoom,
   stores: Stores,
-): Promise<Attempt[]> {
+  accept: (claimed: readonly Attempt[]) => void,
+): Promise<void> {
   const known = await stores.cache.get(chunk.batch);
   // What is remembered as held or cancelled may have been let go since, and a chunk passed over does not come again.
   const runtime =
     known === undefined || known.batch.untouched === 'queued' ? known : await stores.cache.reload(chunk.batch);
   if (runtime === undefined) {
     await chunk.done();
-    return [];
+    return;
   }
-  const { claimed, rest } = await lease(runtime, [...eachOf(chunk.spans)], roomFor(runtime), stores);
+  const rest = await lease(runtime, [...eachOf(chunk.spans)], roomFor(runtime), { ...stores, accept });
   if (rest.length > 0) await stores.batches.offer(chunk.batch, [{ spans: spansOf(rest), at: -1 }]);
   await chunk.done();
-  return claimed;
 }
 
-/** Leases the first jobs that can be had, as many as there is room for; the rest are those that could be had too. */
+/**
+ * Leases the first jobs that can be had, as many as there is room for.
+ * @returns those that could be had too
+ */
 async function lease(
   runtime: BatchRuntime,
   ordinals: readonly number[],
   room: ClaimRoom,
-  stores: Stores,
-): Promise<{ readonly claimed: Attempt[]; readonly rest: number[] }> {
-  const claimed: Attempt[] = [];
+  stores: Stores & { readonly accept: (claimed: readonly Attempt[]) => void },
+): Promise<number[]> {
   const rest: number[] = [];
   let open = [...ordinals];
   for (let tries = 0; open.length > 0 && tries < 5; tries += 1) {
@@ -64,6 +68,7 @@ async function lease(
     if (changes.length === 0) break;
     const result = await stores.jobs.write(runtime.batch, changes);
     runtime.ended = result.ended;
+    const claimed: Attempt[] = [];
     const parked = new Set(result.parked);
     const conflicts = new Map(result.conflicts.map((snapshot) => [snapshot.ordinal, snapshot]));
     for (const change of changes) {
@@ -78,9 +83,10 @@ async function lease(
         if (conflict !== undefined) open.push(ordinal);
       }
     }
+    stores.accept(claimed);
     if (open.length > 0) await stores.cache.reload(runtime.batch.id);
   }
-  return { claimed, rest: [...rest, ...open] };
+  return [...rest, ...open];
 }
 
 /**

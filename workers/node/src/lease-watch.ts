@@ -16,6 +16,11 @@ export class LeaseWatch {
   readonly #watched = new Map<string, Watched>();
   #lastLook = Number.NEGATIVE_INFINITY;
 
+  /** The queue was away: nobody could renew a lease meanwhile, however short that was. */
+  beginAnew(): void {
+    this.#watched.clear();
+  }
+
   /**
    * @param nodes how often each node has renewed its lease, and how long that is, milliseconds
    * @param now a clock that nobody sets, milliseconds

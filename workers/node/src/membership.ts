@@ -153,9 +153,14 @@ export class Membership {
 
   #tellShepherd(): void {
     const { lease, onDeaf } = this.#options;
-    if (this.#shepherd === undefined) return;
-    if (this.#shepherd.silentMs > deafMs) onDeaf();
-    else this.#shepherd.lease(lease.until, lease.onLost);
+    const shepherd = this.#shepherd;
+    if (shepherd === undefined) return;
+    shepherd.lease(lease.until, lease.onLost);
+    if (shepherd.silentMs <= deafMs) return;
+    // Where this process itself stood still, the answer may lie unread in the socket.
+    setImmediate(() => {
+      if (shepherd.silentMs > deafMs) onDeaf();
+    });
   }
 
   /** Somebody wants something of this node. */
@@ -169,7 +174,7 @@ export class Membership {
     const wish = await nodes.wanted(constants.name);
     const wasDrained = this.#drained !== undefined;
     this.#drained = wish?.state === 'drained' ? wish.reason : undefined;
-    if (wish !== undefined && wish.state !== 'drained') await nodes.want(constants.name, undefined);
+    if (wish !== undefined && wish.state !== 'drained') await nodes.fulfilled(constants.name, wish);
     if (wish?.state === 'trusted') await this.trust('somebody said so');
     if (wasDrained && this.#drained === undefined) await this.#say('node-undrained');
   }

@@ -66,10 +66,7 @@ export class Reporter {
     if (pending === undefined) this.#pending.set(batch, [report]);
     else pending.push(report);
     if (!this.#flushing.has(batch)) {
-      const flushing = this.#flush(batch)
-        .catch(this.#events.failed)
-        .finally(() => this.#flushing.delete(batch));
-      this.#flushing.set(batch, flushing);
+      this.#flushing.set(batch, this.#flush(batch).catch(this.#events.failed));
     }
   }
 
@@ -79,22 +76,27 @@ export class Reporter {
   }
 
   async #flush(batch: BatchId): Promise<void> {
-    for (;;) {
-      await this.#gather();
-      const pending = this.#pending.get(batch) ?? [];
-      if (pending.length === 0) break;
-      this.#pending.set(batch, pending.slice(reportsPerWrite));
-      const unsettled = new Set(mergeStarts(pending.slice(0, reportsPerWrite)));
-      try {
-        await this.#write(batch, unsettled);
-      } catch (error) {
-        // A queue that refuses to write (a full disk, no memory) does so for a while; nothing may be lost by it.
-        this.#events.failed(error);
-        this.#pending.set(batch, [...unsettled, ...(this.#pending.get(batch) ?? [])]);
-        await new Promise((resolve) => setTimeout(resolve, refusedMs));
+    try {
+      for (;;) {
+        await this.#gather();
+        const pending = this.#pending.get(batch) ?? [];
+        if (pending.length === 0) break;
+        this.#pending.set(batch, pending.slice(reportsPerWrite));
+        const unsettled = new Set(mergeStarts(pending.slice(0, reportsPerWrite)));
+        try {
+          await this.#write(batch, unsettled);
+        } catch (error) {
+          // A queue that refuses to write (a full disk, no memory) does so for a while; nothing may be lost by it.
+          this.#events.failed(error);
+          this.#pending.set(batch, [...unsettled, ...(this.#pending.get(batch) ?? [])]);
+          await new Promise((resolve) => setTimeout(resolve, refusedMs));
+        }
       }
+      this.#pending.delete(batch);
+    } finally {
+      // In the same turn as the last look, so that no report that comes now is overlooked.
+      this.#flushing.delete(batch);
     }
-    this.#pending.delete(batch);
   }
 
   /** A report after a quiet moment goes at once; in a stream of them a few milliseconds make groups. */

@@ -7,8 +7,9 @@ import { LeaseWatch } from './lease-watch.ts';
 
 /** How long a rescuer may take for one node before another may try. */
 const claimMs = 30_000;
-/** A lost node is looked at again after so long: one of its writes may have come in late. */
-const againMs = 30_000;
+/** A lost node is looked at again after so long, and each time after twice as long: a write of it may have come in late. */
+const firstAgainMs = 30_000;
+const longestAgainMs = 600_000;
 
 interface RescuerOptions {
   readonly batches: BatchStore;
@@ -35,8 +36,8 @@ export class Rescuer {
   readonly #options: RescuerOptions;
   readonly #watch = new LeaseWatch();
   readonly #log: EventLog;
-  /** Nodes whose jobs were freed: at which counter, and when (ms of `performance.now`). */
-  readonly #done = new Map<string, { readonly beats: number; readonly at: number }>();
+  /** Nodes whose jobs were freed: at which counter, and when to look again (ms of `performance.now`). */
+  readonly #done = new Map<string, { readonly beats: number; readonly nextAt: number; readonly pauseMs: number }>();
 
   constructor(options: RescuerOptions) {
     this.#options = options;
@@ -46,7 +47,7 @@ export class Rescuer {
   /** Looks at all nodes and frees the jobs of those that are lost. Call it every few seconds: it measures by its calls. */
   async rescueLostNodes(): Promise<void> {
     const { nodes, self } = this.#options;
-    const [known, beats] = await Promise.all([nodes.list(), nodes.beats()]);
+    const [known, beats] = await Promise.all([nodes.described(), nodes.beats()]);
     const others = known.filter((node) => node.name !== self);
     const lost = this.#watch.look(
       new Map(others.map(({ name, leaseMs }) => [name, { beats: beats.get(name) ?? 0, leaseMs }])),
@@ -55,12 +56,17 @@ export class Rescuer {
     const gone = lost.size === 0 ? new Set() : await nodes.gone();
     for (const node of others) {
       const count = lost.get(node.name);
-      if (count === undefined || node.state !== 'down') continue;
+      if (count === undefined) continue;
       const done = this.#done.get(node.name);
       const again = done?.beats === count;
-      if (again && performance.now() - done.at < againMs && !gone.has(node.name)) continue;
+      if (again && performance.now() < done.nextAt && !gone.has(node.name)) continue;
       await this.#rescue(node, count, { again, gone: gone.has(node.name) });
     }
+  }
+
+  /** The connection to the queue was lost: a node that could not renew its lease meanwhile is not to be judged by that. */
+  queueWasAway(): void {
+    this.#watch.beginAnew();
   }
 
   /** @param keep attempts that are alive after all, by batch, ordinal and number */
@@ -71,7 +77,7 @@ export class Rescuer {
       const number = await batches.redis.hget(batchKeys(id).nodes, node);
       const batch = number === null ? undefined : await batches.find(id);
       if (batch === undefined) continue;
-      if (!(await stillOurs())) break;
+      if (!(await stillOurs())) throw new Error(`the jobs of node ${node} were not all freed: others see to it`);
       const changed = await this.#free(batch, Number(number), keep);
       if (changed > 0) await batches.addNote(id, `${changed} of its jobs were freed: ${why}`);
       freed += changed;
@@ -100,13 +106,15 @@ export class Rescuer {
         `node ${node.name} is lost; it was last heard of at ${new Date(node.lastSeen).toISOString()}`,
         claim,
       );
-      this.#done.set(node.name, { beats, at: performance.now() });
+      const pauseMs = again ? Math.min(2 * (this.#done.get(node.name)?.pauseMs ?? 0), longestAgainMs) : firstAgainMs;
+      this.#done.set(node.name, { beats, nextAt: performance.now() + pauseMs, pauseMs });
+      // Only now: who is no longer known is looked at by nobody.
+      if (gone) await nodes.remove(node.name);
       if (freed === 0 && (again || node.reason === leftReason)) return;
       log.warn({ node: node.name, freed }, 'a node is lost: its jobs are given to others');
       await this.#log.append('node-lost', node.name, `${freed} of its jobs were freed by ${self}`);
     } finally {
       await nodes.endClaim(node.name, self);
-      if (gone) await nodes.remove(node.name);
     }
   }
 

@@ -31,6 +31,8 @@ interface TakeLoopOptions {
 
 /** How long a node with room waits before it looks by itself; wake-ups come at once, so this is for delayed retries. */
 const idleLookMs = 1000;
+/** The same where nothing has happened for a minute. */
+const quietLookMs = 3000;
 /** Who has given jobs to an idle node leaves them to it for so long. */
 const afterSharingMs = 250;
 
@@ -52,6 +54,8 @@ export class TakeLoop {
   /** The batch whose jobs were taken last: how long they run decides how many are taken ahead. */
   #latest: BatchRuntime | undefined;
   #slotsBefore = 0;
+  /** The last look found nothing, and nobody has woken us since. */
+  #isQuiet = false;
 
   constructor(options: TakeLoopOptions) {
     this.#options = options;
@@ -100,7 +104,8 @@ export class TakeLoop {
       } catch (error) {
         this.#options.log.error({ err: error }, 'taking work failed');
       }
-      if (turn !== 'taken') await this.#sleep();
+      if (turn === 'taken') this.#isQuiet = false;
+      else await this.#sleep();
     }
   }
 
@@ -111,21 +116,21 @@ export class TakeLoop {
     if (!this.#room(capacity, this.#latest).isOpen) return 'full';
     // Ahead is only claimed what is known to be short, so the batch must be known before its chunk is taken.
     const isAhead = executor.used.slots >= capacity.slots;
-    for (const each of await this.#classes.inOrder(isAhead)) {
+    for (const each of await this.#classes.inOrder(isAhead, this.#isQuiet)) {
       if (isAhead && each.next === undefined) continue;
       const next = isAhead && each.next !== undefined ? await cache.get(each.next) : undefined;
       if (!this.#room(capacity, next).admits(each.demand)) continue;
       const chunk = await delivery.take(each.name);
       if (chunk === undefined) continue;
-      const claimed = await claim(
+      await claim(
         chunk,
         (runtime) => {
           this.#latest = runtime;
           return this.#room(capacity, runtime);
         },
         this.#options,
+        (claimed) => executor.add(claimed),
       );
-      executor.add(claimed);
       return 'taken';
     }
     return isAhead ? 'full' : 'nothing';
@@ -187,13 +192,15 @@ export class TakeLoop {
   }
 
   async #sleep(): Promise<void> {
+    this.#isQuiet = false;
     if (this.#woken || this.#stopping) return;
     const { capacity, executor, mayTake } = this.#options;
     const { slots } = capacity();
     // Without room there is nothing to look for; who offers no slots looks whether others leave work undone.
     const looks = mayTake() && (slots === 0 || executor.used.slots < slots);
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, looks ? idleLookMs : 60_000);
+      const lookMs = this.#idle.isOver(performance.now()) ? quietLookMs : idleLookMs;
+      const timer = setTimeout(resolve, looks ? lookMs : 60_000);
       this.#wakeUp = () => {
         clearTimeout(timer);
         resolve();
@@ -202,5 +209,6 @@ export class TakeLoop {
     this.#wakeUp = undefined;
     // A wake-up may be about a batch of a class never seen before.
     if (this.#woken) this.#classes.expire();
+    else this.#isQuiet = true;
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { isOmxError, type LauncherName, type NodeMap, type NodeRole, type OnLost } from '@omx/core';
+import { errorOf, isOmxError, type LauncherName, type NodeMap, type NodeRole, type OnLost } from '@omx/core';
 import { detectLaunchers, readPlace, Shepherd } from '@omx/launch';
 import {
   BatchStore,
@@ -55,7 +55,11 @@ export interface WorkerOptions {
 /** How often the lease is renewed; a short one several times before it ends. */
 const longestBeatMs = 2000;
 const sweepMs = 2000;
+/** What messages tell at once is looked for so often. */
+const mendMs = 5000;
 const homeLookMs = 5000;
+/** One cause of a lost connection is told so often. */
+const sameReasonMs = 60_000;
 
 /**
  * The worker of one node. It takes chunks from the queue when it has room, has the shepherd start their jobs, and
@@ -72,10 +76,15 @@ export class NodeWorker {
   #busyAt = performance.now();
   /** Of the embedded queue's server. */
   #serverPid: number | undefined;
+  #leaving: Promise<void> | undefined;
+  /** What was last said of a lost connection, and when (ms of `performance.now`). */
+  #disturbance = { reason: '', at: 0 };
   #stopped: (() => void) | undefined;
-  /** Resolves when the worker has stopped, by request or because it must not go on. */
-  readonly stopped = new Promise<void>((resolve) => {
+  #gaveUp: ((reason: Error) => void) | undefined;
+  /** Resolves when the worker has stopped, by request or because it must not go on; rejects when it cannot go on. */
+  readonly stopped = new Promise<void>((resolve, reject) => {
     this.#stopped = resolve;
+    this.#gaveUp = reject;
   });
 
   constructor(options: WorkerOptions) {
@@ -84,6 +93,10 @@ export class NodeWorker {
     this.#subscriber = openConnection(options.address);
     for (const connection of [this.#redis, this.#subscriber])
       connection.on('error', (error: Error) => this.#connectionError(error));
+    this.#redis.on('close', () => this.#parts?.rescuer.queueWasAway());
+    this.#redis.on('ready', () => {
+      this.#disturbance.reason = '';
+    });
   }
 
   /** Resolves when the node takes jobs. */
@@ -131,7 +144,7 @@ export class NodeWorker {
         await this.#parts?.wishes.checkAll();
         this.#parts?.takeLoop.wake();
       },
-      onReplaced: () => void this.stop(),
+      onReplaced: () => void this.stop().catch((error: unknown) => this.#failed(error)),
       onDeaf: () => this.#shepherdDeaf(),
     });
     await membership.join();
@@ -154,8 +167,8 @@ export class NodeWorker {
     const { executor, followUps, takeLoop, rescuer } = parts;
     // Adoption may take longer than a lease lasts.
     this.#timers.every(this.#beatMs, async () => this.#beat(membership, load));
-    await adopt({ shepherd, attempts: this.#attempts, cache, jobs, rescuer, node: name });
-    executor.listen();
+    const outputKept = await adopt({ shepherd, attempts: this.#attempts, cache, jobs, rescuer, node: name });
+    executor.listen(outputKept);
     const reader = new OutputReader(nodeDir, cache, this.#attempts);
     await serveRequests(
       this.#subscriber,
@@ -173,6 +186,7 @@ export class NodeWorker {
     await membership.bind(shepherd);
     takeLoop.start();
     this.#timers.every(sweepMs, async () => this.#sweep(parts));
+    this.#timers.every(mendMs, async () => parts.followUps.sweep());
     // By itself, as it measures time by its own looks.
     this.#timers.every(sweepMs, async () => rescuer.rescueLostNodes());
     this.#timers.every(homeLookMs, async () => this.#leaveWithoutHome());
@@ -183,9 +197,14 @@ export class NodeWorker {
 
   /**
    * Leaves. Jobs that have not started go back to the queue; running ones are ended and queued again, uncharged, or
-   * left to the shepherd for the next worker to adopt.
+   * left to the shepherd for the next worker to adopt. Whoever asks again waits for the first to be done.
    */
   async stop(options: { readonly keepJobs?: boolean } = {}): Promise<void> {
+    this.#leaving ??= this.#leave(options);
+    return this.#leaving;
+  }
+
+  async #leave(options: { readonly keepJobs?: boolean }): Promise<void> {
     const parts = this.#parts;
     this.#parts = undefined;
     this.#timers.stop();
@@ -234,7 +253,6 @@ export class NodeWorker {
   }
 
   async #sweep(parts: NodeParts): Promise<void> {
-    await parts.followUps.sweep();
     await parts.wishes.checkAll();
     parts.executor.enforceMemory();
     const inUse = new Set([...this.#attempts.all()].map((attempt) => attempt.batch));
@@ -266,7 +284,7 @@ export class NodeWorker {
     this.#options.log.error({ err: error }, 'the shepherd is gone: starting again');
     this.#restart().catch((failure: unknown) => {
       this.#failed(failure);
-      this.#stopped?.();
+      this.#gaveUp?.(errorOf(failure));
     });
   }
 
@@ -315,9 +333,11 @@ export class NodeWorker {
   #connectionError(error: Error): void {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ECONNREFUSED' || code === 'ENOENT') this.#parts?.membership.queueIsDown();
-    this.#options.log.warn(
-      { reason: error.message === '' ? String((error as NodeJS.ErrnoException).code) : error.message },
-      'the connection to the queue is disturbed',
-    );
+    const reason = error.message === '' ? String(code) : error.message;
+    const now = performance.now();
+    // Every connection says so each time it tries again.
+    if (reason === this.#disturbance.reason && now - this.#disturbance.at < sameReasonMs) return;
+    this.#disturbance = { reason, at: now };
+    this.#options.log.warn({ reason }, 'the connection to the queue is disturbed');
   }
 }

@@ -33,6 +33,15 @@ describe('the watch over leases', () => {
     expect(watchN1(() => 7, away)[0]).toBe(32_000);
   });
 
+  test('nor by one in which the queue was away, however short', () => {
+    const watch = new LeaseWatch();
+    const nodes = new Map([['n1', { beats: 7, leaseMs: 2000 }]]);
+    expect(watch.look(nodes, 0).size).toBe(0);
+    watch.beginAnew();
+    expect(watch.look(nodes, 4000).size).toBe(0);
+    expect([...watch.look(nodes, 6000)]).toEqual([['n1', 7]]);
+  });
+
   test('a node that is forgotten and comes again begins anew', () => {
     const gone = watchN1((at) => (at === 10_000 ? undefined : 7), everyTwoSeconds);
     expect(gone[0]).toBe(24_000);

@@ -66,13 +66,17 @@ export async function worker(io: Io, options: WorkerCommandOptions): Promise<num
   process.on('SIGTERM', leave(false));
   process.on('SIGUSR2', leave(true));
   process.on('SIGHUP', () => {});
-  io.onInterrupt(leave(false));
+  const release = io.onInterrupt(() => {
+    // A second Ctrl-C ends the process, also while it waits for a queue that is away.
+    release();
+    leave(false)();
+  });
   try {
     await node.start();
     await node.stopped;
   } catch (error) {
-    // What is half open would keep the process.
-    await node.stop();
+    // What is half open would keep the process. Jobs an earlier worker left are for the next one that can start.
+    await node.stop({ keepJobs: true });
     throw error;
   } finally {
     rmSync(pidFile, { force: true });

@@ -29,7 +29,7 @@ export function addOperating({ program, run }: Registry): void {
     .option('--role <role>', 'both, home (gives work away, takes none) or guest (submits none)', 'both')
     .option('--label <key=value>', 'a label jobs may ask for', collect)
     .option('--launcher <name>', 'offer only this launcher: plain, mosrun or criu', collect)
-    .option('--lease <duration>', 'how long it may be out of touch before others take its jobs (12s)')
+    .option('--lease <duration>', 'how long it may be out of touch before others take its jobs (10s)')
     .option('--on-lost <what>', 'its jobs when it is out of touch: pause, stop or finish')
     .option('--idle-timeout <duration>', 'leave after so long without a job')
     .option('--map [file]', 'be the node that an openMosix or MOSIX map has at this machine’s address')

@@ -70,7 +70,7 @@ test('nodes --json has the fields of the contract first, then what looks after n
     lastSeen: '2026-11-22T09:59:58.500Z',
     reason: 'new disk',
     maxSlots: 4,
-    lease: 12,
+    lease: defaultLeaseMs / 1000,
     clockOffset: 3600,
     onLost: 'pause',
     version: '1.0.0',

@@ -1,3 +1,5 @@
+import { uptime } from 'node:os';
+
 import { readLines, readLinkText, readText } from './read.ts';
 import { machineRoots, type Roots } from './roots.ts';
 
@@ -35,9 +37,13 @@ export function readOpenFileLimit(roots: Roots = machineRoots): { soft: number; 
   return soft === undefined || hard === undefined ? undefined : { soft, hard };
 }
 
-/** Milliseconds since the boot, suspended time included, in steps of 10: CLOCK_BOOTTIME. Source: proc(5) `/proc/uptime`. */
+/**
+ * Milliseconds since the boot, suspended time included, in steps of 10: CLOCK_BOOTTIME. Source: proc(5) `/proc/uptime`.
+ * With no file to spare Node asks the clock itself, in whole seconds.
+ */
 export function readBootTimeMs(roots: Roots = machineRoots): number {
-  return Math.round(Number(readLines(`${roots.proc}/uptime`)[0]?.split(' ')[0] ?? 0) * 1000);
+  const text = readLines(`${roots.proc}/uptime`)[0]?.split(' ')[0];
+  return Math.round((text === undefined ? uptime() : Number(text)) * 1000);
 }
 
 /** One boot of one kernel as seen from one pid and network namespace: who shares it can see and end each other's processes. */

@@ -108,7 +108,10 @@ test('real programs, one of ours and one of somebody else, in a group of a third
     const sample = meter.sample();
     return isOne(sample.externalLoad) && isOne(sample.load - sample.externalLoad) ? sample : undefined;
   });
-  expect(load).toMatchObject({ busy: 0.3, cpus: 0.3 });
+  expect(load.cpus).toBe(0.3);
+  // On a crowded machine they get a little less than their third.
+  expect(load.busy).toBeGreaterThan(0.25);
+  expect(load.busy).toBeLessThanOrEqual(0.3);
 
   process.kill(theirs, 'SIGKILL');
   await until('it is gone', () => meter.sample().externalLoad === 0);

@@ -1,0 +1,56 @@
+import { execFileSync } from 'node:child_process';
+import { cpus, loadavg } from 'node:os';
+
+import { openCluster } from '../kit/cluster/cluster.ts';
+import { quotaMissing } from '../kit/cluster/quota.ts';
+import { needs } from '../kit/needs.ts';
+import { root } from '../kit/open-home.ts';
+import { experiments, type Setup } from './experiments.ts';
+import { measureOn } from './measure.ts';
+import { tableOf } from './table.ts';
+
+/** The report's machines by user time, 48.58 s against 12.40 s: the fast one is 3.9 times a slow one. */
+const shares = { fast: 0.98, slow: 0.25 };
+
+/** What this exit code says is left to whoever reads it, as with automake's tests: skipped. */
+const skipped = 77;
+
+/** @returns the exit code */
+export async function reportTables(short: boolean): Promise<number> {
+  const reason = needs('netns', 'c++', 'openssl') ?? quotaMissing();
+  if (reason !== undefined) {
+    console.log(`skipped: ${reason}`);
+    return skipped;
+  }
+  execFileSync('sh', [`${root}/examples/build.sh`, 'multifibo', 'distkeygen'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const wanted = experiments(short);
+  console.log(
+    `${cpus().length} CPUs (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)}; of a CPU the fast node has ${shares.fast}, a slow one ${shares.slow}${short ? '; short form' : ''}`,
+  );
+  const cluster = await openCluster({ nodes: 4, cpus: [shares.fast, shares.slow, shares.slow, shares.slow] });
+  // Namespaces end with us in any case, but not folders and control groups.
+  const leave = (): void => void cluster.close().finally(() => process.exit(130));
+  process.once('SIGINT', leave).once('SIGTERM', leave);
+  try {
+    const [fast, ...slow] = cluster.nodes;
+    if (fast === undefined) throw new Error('the cluster has no nodes');
+    const times = {
+      A: await measureOn(cluster, [fast], wanted),
+      B: await measureOn(cluster, slow, wanted),
+      C: await measureOn(cluster, slow.slice(0, 1), wanted),
+    };
+    let reachedAll = true;
+    for (const [at, experiment] of wanted.entries()) {
+      const of = (setup: Setup) => times[setup][at] ?? { real: NaN, user: NaN, sys: NaN };
+      const { lines, reached } = tableOf(experiment, { A: of('A'), B: of('B'), C: of('C') });
+      console.log(`\n${lines.join('\n')}`);
+      reachedAll &&= reached;
+    }
+    console.log(reachedAll ? '\nall reached' : '\nnot all reached');
+    return reachedAll ? 0 : 1;
+  } finally {
+    await cluster.close();
+  }
+}

@@ -1,0 +1,47 @@
+import { bashTime } from '../../packages/cli/src/render/times.ts';
+import { type Experiment, type Setup, setups, type Times } from './experiments.ts';
+
+export type Measured = Readonly<Record<Setup, Times>>;
+
+const machines: Readonly<Record<Setup, string>> = {
+  A: '(A) the fast node',
+  B: '(B) three slow ones',
+  C: '(C) one slow node',
+};
+
+/** The table of an experiment beside the report's, and whether all was reached. */
+export function tableOf(
+  { title, report, limit, reach }: Experiment,
+  measured: Measured,
+): { readonly lines: readonly string[]; readonly reached: boolean } {
+  const speedUp = measured.C.real / measured.B.real;
+  const user = measured.B.user / measured.C.user;
+  const fast = speedUp >= reach.speedUp;
+  const even = Math.abs(user - 1) <= reach.userDiffers;
+  const lines = [
+    title,
+    row('', ['real', 'user', 'sys'], ['real', 'user', 'sys']),
+    ...setups.map((setup) => row(machines[setup], cells(measured[setup]), cells(report[setup]))),
+    `speed-up C/B       ${speedUp.toFixed(2)}, the report ${ratio(report, 'C', 'B', 'real')}; the limit ${limit}; to reach: ${reach.speedUp}: ${verdict(fast)}`,
+    `user time B/C      ${user.toFixed(3)}, the report ${ratio(report, 'B', 'C', 'user', 3)}; to reach: within ${reach.userDiffers * 100} %: ${verdict(even)}`,
+    `A against B        ${(measured.B.real / measured.A.real).toFixed(2)}, the report ${ratio(report, 'B', 'A', 'real')} (how long the cluster takes, the fast node taking 1)`,
+  ];
+  return { lines, reached: fast && even };
+}
+
+function cells({ real, user, sys }: Times): string[] {
+  return [real, user, sys].map(bashTime);
+}
+
+function row(name: string, here: readonly string[], there: readonly string[]): string {
+  const columns = (texts: readonly string[]): string => texts.map((text) => text.padStart(12)).join('');
+  return `${name.padEnd(19)}${columns(here)}   |${columns(there)}`;
+}
+
+function ratio(times: Measured, over: Setup, under: Setup, what: keyof Times, digits = 2): string {
+  return (times[over][what] / times[under][what]).toFixed(digits);
+}
+
+function verdict(well: boolean): string {
+  return well ? 'yes' : 'NO';
+}
