@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_CHILD = 9999, MAX_KEYS = 1000, MIN_BITS = 512, MAX_BITS = 16384, MAX_PATH = 4096 };
+enum { MAX_CHILD = 9999, MAX_KEYS = 9999, MIN_BITS = 512, MAX_BITS = 16384, MAX_PATH = 4096 };
 
 struct work {
   int keys;

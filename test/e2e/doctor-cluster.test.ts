@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 import { type RunningOmx, useHome } from '../kit/home.ts';
 import { skipUnless } from '../kit/needs.ts';
+import { ownMounts } from '../kit/own-mounts.ts';
 import { until } from '../kit/until.ts';
 
 interface Check {
@@ -96,7 +97,15 @@ describe('nodes with file systems of their own', skipUnless('root'), () => {
     const [first] = (await home.omx(['nodes', '--json'])).jsonLines();
     // The second node sees another folder at the same path.
     const second = home.omxSpawn(['worker', '--name', 'second', '--slots', '1'], {
-      through: ['unshare', '-m', 'sh', '-c', `mount --bind ${elsewhere} ${there} && exec "$@"`, 'sh'],
+      through: [
+        'unshare',
+        '--mount',
+        ...ownMounts,
+        'sh',
+        '-c',
+        `mount --bind ${elsewhere} ${there} && exec "$@"`,
+        'sh',
+      ],
     });
     await up('second');
     await home.omx(['submit', '--hold', '--', './tool'], { cwd: there });

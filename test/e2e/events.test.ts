@@ -157,6 +157,11 @@ describe('omx events', () => {
 
   test('with -f and no selector tell of new batches, reruns and nodes, until Ctrl-C', async () => {
     const { run, seen } = following(home, '--since', 'now');
+    // What happens while it is still being started is not told.
+    await until(async () => {
+      await finish(home, ['--', 'true']);
+      return seen().length > 0;
+    });
     const id = await finish(home, ['--array', '1-40', '--', 'sh', '-c', 'exit 0']);
     await until(() => brief(seen()).includes(`${id} batch-ended`));
     expect(seen().filter((event) => event.type === 'job-ended' && event.id?.startsWith(`${id}.`))).toHaveLength(40);

@@ -38,7 +38,7 @@ async function expectClean(terminal: TestTerminal, code: number): Promise<string
   return rows;
 }
 
-describe('omx mon', skipUnless('tmux'), () => {
+describe('omx mon', skipUnless('tmux', 'pty'), () => {
   test('bars of a busy node, views, help, all sizes', async () => {
     const terminal = openTerminal();
     await start(terminal, 'mon');
@@ -127,7 +127,7 @@ describe('omx mon', skipUnless('tmux'), () => {
   });
 });
 
-describe('omx top', skipUnless('tmux'), () => {
+describe('omx top', skipUnless('tmux', 'pty'), () => {
   test('shows what runs and what it uses, sorts, filters, follows output', async () => {
     const id = await submit(home, ['--', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo "line $i"; sleep 0.2; done']);
     const terminal = openTerminal(100, 24);

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { jobOf, jobsOf, startNode, submit, traces, waitFor } from '../kit/batches.ts';
 import { useHome } from '../kit/home.ts';
 import { skipUnless } from '../kit/needs.ts';
+import { ownMounts } from '../kit/own-mounts.ts';
 import { until } from '../kit/until.ts';
 
 const home = useHome();
@@ -100,7 +101,7 @@ test(
   skipUnless('root', 'netns'),
   async () => {
     const node = home.omxSpawn(['worker', '--name', 'n1', '--slots', '2'], {
-      through: ['unshare', '--mount', 'sh', '-c', readOnlyTmp, '-'],
+      through: ['unshare', '--mount', ...ownMounts, 'sh', '-c', readOnlyTmp, '-'],
     });
     await until(() => node.stdout().includes('node is up'));
     const id = await submit(home, [

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -27,6 +27,7 @@ const tools = {
   perl: { found: () => onPath('perl'), mend: 'apt-get install perl' },
   ps: { found: () => onPath('ps'), mend: 'apt-get install procps' },
   python3: { found: () => onPath('python3'), mend: 'apt-get install python3' },
+  pty: { found: () => existsSync('/dev/pts/ptmx'), mend: 'mount -t devpts devpts /dev/pts', beyondCi: true },
   root: { found: () => process.getuid?.() === 0, mend: 'run the tests as root' },
   swipl: { found: () => onPath('swipl'), mend: 'apt-get install swi-prolog-nox' },
   tmux: { found: () => onPath('tmux'), mend: 'apt-get install tmux' },

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 
+import { ownMounts } from '../own-mounts.ts';
+
 /** How machines of our own can be made here. */
 export interface Isolation {
   /** Words before a command that makes the first namespaces. */
@@ -9,9 +11,9 @@ export interface Isolation {
 }
 
 const ways: readonly Isolation[] = [
-  { make: ['unshare'], enter: [] },
+  { make: ['unshare', ...ownMounts], enter: [] },
   // Without root: root over what is inside, and nobody outside.
-  { make: ['unshare', '--user', '--map-root-user'], enter: ['--user', '--preserve-credentials'] },
+  { make: ['unshare', ...ownMounts, '--user', '--map-root-user'], enter: ['--user', '--preserve-credentials'] },
 ];
 
 /** Before commands for a shell: administrators' tools are not on everybody's PATH. */
@@ -22,7 +24,7 @@ const needed = ['ip', 'tc', 'iptables', 'hostname', 'nsenter'];
 // All that a cluster is made of, in namespaces that vanish with the command.
 const attempt = `${toolsPath} ${needed.map((tool) => `command -v ${tool}`).join(' && ')} &&
   ip link add name br0 type bridge && ip link add name port1 type veth peer name eth0 && hostname probe &&
-  unshare --net --mount --uts --pid --fork --mount-proc true`;
+  unshare ${ownMounts.join(' ')} --net --mount --uts --pid --fork --mount-proc true`;
 
 let known: Isolation | undefined | null = null;
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
+import { ownMounts } from '../own-mounts.ts';
 import { until } from '../until.ts';
 import { type Isolation, toolsPath } from './isolation.ts';
 import { makeQuota, type Quota } from './quota.ts';
@@ -59,6 +60,7 @@ export async function openMachine(
     [
       ...net.through,
       'unshare',
+      ...ownMounts,
       '--net',
       '--mount',
       '--uts',

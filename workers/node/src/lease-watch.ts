@@ -3,6 +3,7 @@ const longestGapMs = 5000;
 
 interface Watched {
   beats: number;
+  leaseMs: number;
   /** Since when the counter has stood there, as far as we have looked. */
   since: number;
 }
@@ -36,9 +37,15 @@ export class LeaseWatch {
     const lost = new Map<string, number>();
     for (const [name, { beats, leaseMs }] of nodes) {
       const known = this.#watched.get(name);
-      if (known?.beats !== beats) this.#watched.set(name, { beats, since: now });
+      if (known?.beats !== beats) this.#watched.set(name, { beats, leaseMs, since: now });
       else if (now - known.since >= leaseMs) lost.set(name, beats);
     }
     return lost;
+  }
+
+  /** The first moment after `now` at which a node may be found lost that is not yet; infinity when there is none. */
+  nextLoss(now: number): number {
+    const moments = [...this.#watched.values()].map(({ since, leaseMs }) => since + leaseMs);
+    return Math.min(...moments.filter((moment) => moment > now));
   }
 }

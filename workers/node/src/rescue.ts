@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 
 import { LeaseWatch } from './lease-watch.ts';
 
+/** Nodes are looked at so often, and when the lease of one that stands still is over. */
+const lookMs = 2000;
 /** How long a rescuer may take for one node before another may try. */
 const claimMs = 30_000;
 /** A lost node is looked at again after so long, and each time after twice as long: a write of it may have come in late. */
@@ -44,8 +46,11 @@ export class Rescuer {
     this.#log = new EventLog(options.batches.redis);
   }
 
-  /** Looks at all nodes and frees the jobs of those that are lost. Call it every few seconds: it measures by its calls. */
-  async rescueLostNodes(): Promise<void> {
+  /**
+   * Looks at all nodes and frees the jobs of those that are lost. It measures time by its calls.
+   * @returns when to call it next, in milliseconds from now
+   */
+  async rescueLostNodes(): Promise<number> {
     const { nodes, self } = this.#options;
     const [known, beats] = await Promise.all([nodes.described(), nodes.beats()]);
     const others = known.filter((node) => node.name !== self);
@@ -62,6 +67,8 @@ export class Rescuer {
       if (again && performance.now() < done.nextAt && !gone.has(node.name)) continue;
       await this.#rescue(node, count, { again, gone: gone.has(node.name) });
     }
+    const now = performance.now();
+    return Math.min(lookMs, Math.ceil(this.#watch.nextLoss(now) - now));
   }
 
   /** The connection to the queue was lost: a node that could not renew its lease meanwhile is not to be judged by that. */
@@ -79,7 +86,10 @@ export class Rescuer {
       if (batch === undefined) continue;
       if (!(await stillOurs())) throw new Error(`the jobs of node ${node} were not all freed: others see to it`);
       const changed = await this.#free(batch, Number(number), keep);
-      if (changed > 0) await batches.addNote(id, `${changed} of its jobs were freed: ${why}`);
+      if (changed > 0) {
+        await batches.wake(id);
+        await batches.addNote(id, `${changed} of its jobs were freed: ${why}`);
+      }
       freed += changed;
     }
     return freed;

@@ -1,7 +1,7 @@
 /** Work done again and again, never twice at once. */
 export class Timers {
   readonly #onError: (error: unknown) => void;
-  #running: NodeJS.Timeout[] = [];
+  readonly #running = new Set<NodeJS.Timeout>();
 
   constructor(onError: (error: unknown) => void) {
     this.#onError = onError;
@@ -18,11 +18,29 @@ export class Timers {
           busy = false;
         });
     }, ms);
-    this.#running.push(timer);
+    this.#running.add(timer);
+  }
+
+  /** Like `every`, but the work says in how many milliseconds it is to be done next; after `ms` where it fails. */
+  repeat(ms: number, work: () => Promise<number>): void {
+    const next = (inMs: number): void => {
+      const timer = setTimeout(() => {
+        void work()
+          .catch((error: unknown) => {
+            this.#onError(error);
+            return ms;
+          })
+          .then((then) => {
+            if (this.#running.delete(timer)) next(then);
+          });
+      }, inMs);
+      this.#running.add(timer);
+    };
+    next(ms);
   }
 
   stop(): void {
     for (const timer of this.#running) clearInterval(timer);
-    this.#running = [];
+    this.#running.clear();
   }
 }

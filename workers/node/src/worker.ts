@@ -188,7 +188,7 @@ export class NodeWorker {
     this.#timers.every(sweepMs, async () => this.#sweep(parts));
     this.#timers.every(mendMs, async () => parts.followUps.sweep());
     // By itself, as it measures time by its own looks.
-    this.#timers.every(sweepMs, async () => rescuer.rescueLostNodes());
+    this.#timers.repeat(sweepMs, async () => rescuer.rescueLostNodes());
     this.#timers.every(homeLookMs, async () => this.#leaveWithoutHome());
     await followUps.sweep();
     takeLoop.wake();

@@ -33,6 +33,23 @@ describe('the watch over leases', () => {
     expect(watchN1(() => 7, away)[0]).toBe(32_000);
   });
 
+  test('says when a lease will be over that nobody has renewed since', () => {
+    const watch = new LeaseWatch();
+    const nodes = new Map([
+      ['n1', { beats: 7, leaseMs: 5000 }],
+      ['n2', { beats: 7, leaseMs: 9000 }],
+    ]);
+    expect(watch.nextLoss(0)).toBe(Infinity);
+    watch.look(nodes, 1000);
+    expect(watch.nextLoss(1000)).toBe(6000);
+    nodes.set('n1', { beats: 8, leaseMs: 5000 });
+    watch.look(nodes, 3000);
+    expect(watch.nextLoss(3000)).toBe(8000);
+    expect([...watch.look(nodes, watch.nextLoss(3000)).keys()]).toEqual(['n1']);
+    expect(watch.nextLoss(8000)).toBe(10_000);
+    expect(watch.nextLoss(10_000)).toBe(Infinity);
+  });
+
   test('nor by one in which the queue was away, however short', () => {
     const watch = new LeaseWatch();
     const nodes = new Map([['n1', { beats: 7, leaseMs: 2000 }]]);
