@@ -4,6 +4,7 @@
  */
 import { cpus, loadavg } from 'node:os';
 
+import { migrationQuestions } from './migration.mjs';
 import { questions } from './questions.mjs';
 
 const args = process.argv.slice(2);
@@ -15,9 +16,14 @@ console.log(
   `${cpus().length} CPUs (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)}, node ${process.version}${short ? ', short form' : ''}`,
 );
 let missed = 0;
-for (const question of questions) {
+for (const question of [...questions, ...migrationQuestions]) {
   if (chosen.length > 0 && !chosen.includes(slug(question.name))) continue;
   console.log(`\n${question.name}, against ${question.against}`);
+  const missing = question.missing?.();
+  if (missing !== undefined) {
+    console.log(`  not measured: ${missing}`);
+    continue;
+  }
   for (const { what, value, unit, reach, note } of question.answer(short)) {
     const verdict =
       reach === undefined ? '' : value <= reach ? `  (reach ≤ ${reach}: yes)` : `  (reach ≤ ${reach}: NO)`;

@@ -26,7 +26,7 @@ describe('omx drain', () => {
     const dir = traces(home, 'drain');
     const id = await submit(home, ['--array', '1-4', '--', fixture('latch'), dir]);
     await until(() => linesOf(`${dir}/started`).length === 2);
-    expect(await omx('drain', 'n1', '--reason', 'new disk')).toMatch(/^n1: finishes 2 running jobs/);
+    expect(await omx('drain', 'n1', '--reason', 'new disk')).toMatch(/^n1: moves or finishes 2 jobs/);
     const table = await omx('nodes');
     expect(table).toMatch(/draining/);
     expect(table).toMatch(/new disk$/m);
@@ -89,7 +89,7 @@ describe('omx drain', () => {
     const id = await submit(home, ['--', fixture('latch'), dir]);
     await until(() => linesOf(`${dir}/started`).length === 1);
     const waiting = home.omxSpawn(['drain', 'n1', '--wait']);
-    await until(() => waiting.stdout().includes('finishes 1 running job'));
+    await until(() => waiting.stdout().includes('moves or finishes 1 job'));
     waiting.kill('SIGINT');
     expect(await waiting.ended).toMatchObject({ code: 130, stderr: expect.stringMatching(/n1 goes on draining/) });
     expect(await nodeState('n1')).toBe('draining');

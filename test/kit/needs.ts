@@ -31,7 +31,7 @@ const tools = {
   root: { found: () => process.getuid?.() === 0, mend: 'run the tests as root' },
   swipl: { found: () => onPath('swipl'), mend: 'apt-get install swi-prolog-nox' },
   tmux: { found: () => onPath('tmux'), mend: 'apt-get install tmux' },
-} satisfies Record<string, { found: () => boolean; mend: string }>;
+} satisfies Record<string, { found: () => boolean; mend: string; beyondCi?: boolean }>;
 
 export type Tool = keyof typeof tools;
 
@@ -50,7 +50,7 @@ export function needs(...wanted: readonly Tool[]): string | undefined {
   const missing = wanted.filter((name) => !isHere(name));
   if (missing.length === 0) return undefined;
   const reasons = missing.map((name) => `needs ${name} (${tools[name].mend})`);
-  return reasons.join(', ');
+  return `${missing.some((name) => 'beyondCi' in tools[name]) ? beyondCi : ''}${reasons.join(', ')}`;
 }
 
 /** Options for `test` and `describe`: `test('adds up', skipUnless('java'), () => …)`. */

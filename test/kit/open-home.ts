@@ -125,9 +125,10 @@ export function openHome(): OpenHome {
   return { dir, work, env, omx, omxSpawn, close };
 }
 
-/** The tester's environment without what would steer omx or tell it that it is being tested. */
+/** The tester's environment without what would steer omx or tell it that it is being tested; a criu of his own is used. */
 function cleanEnvironment(): Record<string, string> {
-  const steering = /^(OMX_|VITEST|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|COLUMNS$|TEST$|DEV$|PROD$|MODE$|npm_)/;
+  const steering =
+    /^(OMX_(?!CRIU$)|VITEST|NODE_ENV$|NODE_OPTIONS$|FORCE_COLOR$|NO_COLOR$|COLUMNS$|TEST$|DEV$|PROD$|MODE$|npm_)/;
   return Object.fromEntries(
     Object.entries(process.env).filter(
       (entry): entry is [string, string] => entry[1] !== undefined && !steering.test(entry[0]),

@@ -17,6 +17,9 @@ export function arraySpec(total: number, more: Partial<BatchSpec> = {}): BatchSp
     hold: false,
     priority: 0,
     order: 'index',
+    balance: true,
+    oversubscribe: false,
+    forkMigrate: false,
     limits: defaultLimits,
     ...more,
   };

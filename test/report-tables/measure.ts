@@ -11,28 +11,44 @@ export async function measureOn(
   nodes: readonly ClusterNode[],
   experiments: readonly Experiment[],
 ): Promise<Times[]> {
+  return withWorkers(cluster, nodes, async () => {
+    const found: Times[] = [];
+    for (const experiment of experiments) found.push(await measure(cluster, experiment));
+    return found;
+  });
+}
+
+/** Has a worker of one slot on each of these nodes meanwhile. */
+export async function withWorkers<T>(
+  cluster: Cluster,
+  nodes: readonly ClusterNode[],
+  work: () => Promise<T>,
+): Promise<T> {
   const workers = await Promise.all(nodes.map((node) => node.start(['--slots', '1'])));
   let measured = false;
-  const gone = workers.map(async ({ ended, stdout, stderr }) => {
+  const gone = workers.map(async ({ ended, stdout, stderr }): Promise<never> => {
     const { code } = await ended;
     // Without it the jobs would wait for ever.
     if (!measured) throw new Error(`a worker has ended with ${code}: ${stdout()}${stderr()}`);
+    return new Promise(() => {});
   });
-  const found = await Promise.race([measureAll(cluster, nodes.length, experiments), ...gone]);
+  // The first jobs of a worker pay for its loading of code.
+  const warm = async (): Promise<T> => {
+    await measure(cluster, { cwd: cluster.shared, args: ['--array', `1-${nodes.length * 10}`, '--', 'true'] });
+    return work();
+  };
+  const found = await Promise.race([warm(), ...gone]);
   measured = true;
   await Promise.all(nodes.map((node) => node.stop()));
-  return found ?? [];
-}
-
-async function measureAll(cluster: Cluster, nodes: number, experiments: readonly Experiment[]): Promise<Times[]> {
-  // The first jobs of a worker pay for its loading of code.
-  await all(cluster, { cwd: cluster.shared, args: ['--array', `1-${nodes * 10}`, '--', 'true'] });
-  const found: Times[] = [];
-  for (const experiment of experiments) found.push(await all(cluster, experiment));
   return found;
 }
 
-async function all(cluster: Cluster, { cwd, args }: Pick<Experiment, 'cwd' | 'args'>): Promise<Times> {
+/** Runs one experiment. `meanwhile`: what is done beside it, given its batch. */
+export async function measure(
+  cluster: Cluster,
+  { cwd, args }: Pick<Experiment, 'cwd' | 'args'>,
+  meanwhile: (id: string) => Promise<void> = async () => {},
+): Promise<Times> {
   const omx = async (words: readonly string[]): Promise<string> => {
     const { code, stdout, stderr } = await cluster.omx(words, { cwd, timeoutMs: 900_000 });
     if (code !== 0) throw new Error(`omx ${words.join(' ')} ended with ${code}: ${stdout}${stderr}`);
@@ -40,7 +56,7 @@ async function all(cluster: Cluster, { cwd, args }: Pick<Experiment, 'cwd' | 'ar
   };
   const from = performance.now();
   const id = (await omx(['submit', '--quiet', ...args])).trim();
-  await omx(['wait', '--quiet', id]);
+  await Promise.all([omx(['wait', '--quiet', id]), meanwhile(id)]);
   const waited = (performance.now() - from) / 1000;
   const { real, user, sys } = JSON.parse(await omx(['time', '--json', id])) as Times;
   if (Math.abs(waited - real) > toleratedSeconds)

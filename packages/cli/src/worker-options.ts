@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 import {
   defaultLeaseMs,
   formatDuration,
@@ -20,6 +22,8 @@ export interface WorkerWords {
   readonly lease?: string;
   readonly onLost?: string;
   readonly idleTimeout?: string;
+  readonly grace?: string;
+  readonly address?: string;
 }
 
 export interface WorkerSettings {
@@ -32,6 +36,10 @@ export interface WorkerSettings {
   /** Undefined: as fits the queue. */
   readonly onLost?: OnLost;
   readonly idleMs?: number;
+  /** Undefined: as fits the queue. */
+  readonly graceMs?: number;
+  /** Undefined: from where it is connected to the queue. */
+  readonly reachableAt?: string;
 }
 
 const mostSlots = 10_000;
@@ -42,7 +50,7 @@ const shortestIdleMs = 1000;
 
 /** @throws usage error for a value that cannot be */
 export function workerSettings(words: WorkerWords): WorkerSettings {
-  const { launcher, onLost, idleTimeout } = words;
+  const { launcher, onLost, idleTimeout, grace, address } = words;
   return {
     slots: parseSlots(words.slots),
     role: oneOf('--role', words.role, nodeRoles),
@@ -51,6 +59,8 @@ export function workerSettings(words: WorkerWords): WorkerSettings {
     ...(launcher === undefined ? {} : parseLaunchers(launcher)),
     ...(onLost === undefined ? {} : { onLost: oneOf('--on-lost', onLost, onLostChoices) }),
     ...(idleTimeout === undefined ? {} : { idleMs: parseIdle(idleTimeout) }),
+    ...(grace === undefined ? {} : { graceMs: durationOf('--grace', grace) }),
+    ...(address === undefined ? {} : { reachableAt: parseAddress(address) }),
   };
 }
 
@@ -101,6 +111,16 @@ function parseIdle(text: string): number {
   const ms = durationOf('--idle-timeout', text);
   if (ms >= shortestIdleMs) return ms;
   throw usageError(`--idle-timeout: '${text}' is less than a second`, 'leave it out to stay, or write 10m');
+}
+
+/** A port would be another one for each move. */
+function parseAddress(text: string): string {
+  if (isIP(text) !== 0) return text;
+  if (/^[\w-]+(?:\.[\w-]+)*$/.test(text) && !/^[\d.]+$/.test(text)) return text;
+  throw usageError(
+    `--address: '${text}' is not a host name or an IP address`,
+    'write 10.0.0.5 or n1.example.org, without a port',
+  );
 }
 
 function durationOf(option: string, text: string): number {

@@ -57,6 +57,9 @@ export function specOf(more: Partial<BatchSpec> = {}): BatchSpec {
     hold: false,
     priority: 0,
     order: 'index',
+    balance: true,
+    oversubscribe: false,
+    forkMigrate: false,
     limits: defaultLimits,
     ...more,
   };

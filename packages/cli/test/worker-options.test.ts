@@ -16,6 +16,10 @@ function refusal(words: Partial<WorkerWords>): { message: string; hint: string |
 }
 
 describe('the options of omx worker', () => {
+  test.each(['10.0.0.5', 'fe80::1', 'n1', 'node-1.example.org'])('can be reached at %s', (address) => {
+    expect(workerSettings({ ...plain, address })).toMatchObject({ reachableAt: address });
+  });
+
   test('without any, a worker has a lease of the usual length and stays', () => {
     expect(workerSettings(plain)).toEqual({ slots: 'auto', role: 'both', labels: {}, leaseMs: defaultLeaseMs });
   });
@@ -62,6 +66,10 @@ describe('the options of omx worker', () => {
     [{ lease: '1h' }, /--lease: '1h' is longer than a lease can be/],
     [{ lease: 'long' }, /--lease: 'long' is not a duration/],
     [{ idleTimeout: '0' }, /--idle-timeout: '0' is less than a second/],
+    [{ address: 'n1:6380' }, /--address: 'n1:6380' is not a host name or an IP address/],
+    [{ address: 'tcp://n1' }, /--address: 'tcp:\/\/n1' is not/],
+    [{ address: '10.0.0' }, /--address: '10.0.0' is not/],
+    [{ address: '' }, /--address: '' is not/],
     [{ idleTimeout: 'never' }, /--idle-timeout: 'never' is not a duration/],
   ] satisfies [Partial<WorkerWords>, RegExp][])('%j is refused with the mend', (words, message) => {
     const refused = refusal(words);

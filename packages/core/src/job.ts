@@ -24,7 +24,7 @@ export interface JobHistory {
   readonly queuedAt: number;
 }
 
-export const wishes = ['none', 'cancel', 'pause'] as const;
+export const wishes = ['none', 'cancel', 'pause', 'freeze'] as const;
 export type Wish = (typeof wishes)[number];
 
 export type JobStatus =

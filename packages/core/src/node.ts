@@ -42,6 +42,8 @@ export interface NodeInfo {
   readonly account: NodeAccount;
   /** How many files a process may hold open there. */
   readonly fileLimit: number;
+  /** Where other nodes reach its worker, for the images of jobs that move: a host name or an IP address. */
+  readonly address: string;
   /** The openMosix map it was started with, if any. */
   readonly map?: NodeMap;
 }

@@ -17,7 +17,13 @@ export type JobEvent =
   | { readonly type: 'start'; readonly attempt: number; readonly at: number; readonly launcher: LauncherName }
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
-  | { readonly type: 'wish'; readonly wish: 'none' | 'cancel' | 'pause' }
+  /** The job stands still as an image: on its way to another node, or kept so by its user. */
+  | { readonly type: 'freeze'; readonly attempt: number }
+  /** The frozen job goes on where it is. */
+  | { readonly type: 'thaw'; readonly attempt: number }
+  /** The frozen job goes on at another node, in the same attempt: from here on only that node may write about it. */
+  | { readonly type: 'move'; readonly attempt: number; readonly node: number }
+  | { readonly type: 'wish'; readonly wish: 'none' | 'cancel' | 'pause' | 'freeze' }
   | ({ readonly type: 'end'; readonly attempt: number } & AttemptEnd)
   /** The attempt failed and a retry is left. */
   | { readonly type: 'retry'; readonly at: number }
@@ -59,7 +65,8 @@ export function isIllegal(result: Job | IllegalTransition): result is IllegalTra
  *
  * ```
  * held ⇄ queued → leased → running ⇄ paused → ended(outcome)
- *          ↑________|give-back |         |       |
+ *          ↑________|give-back | ⇅       |       |
+ *          |                   | frozen  |       |      frozen → running: here (thaw) or at another node (move)
  *          |_retry, requeue, lose, rerun, excuse_|
  * ```
  */
@@ -83,6 +90,17 @@ export function applyEvent(job: Job, event: JobEvent): Job | IllegalTransition {
       return job.status === 'running' ? { ...job, status: 'paused' } : refuse(job, event);
     case 'resume':
       return job.status === 'paused' ? { ...job, status: 'running' } : refuse(job, event);
+    case 'freeze':
+      if ((job.status !== 'running' && job.status !== 'paused') || event.attempt !== job.attempt)
+        return refuse(job, event);
+      return { ...job, status: 'frozen' };
+    case 'thaw':
+      if (job.status !== 'frozen' || event.attempt !== job.attempt) return refuse(job, event);
+      return { ...job, status: job.wish === 'pause' ? 'paused' : 'running' };
+    case 'move':
+      if (job.status !== 'frozen' || event.attempt !== job.attempt || event.node === job.node)
+        return refuse(job, event);
+      return { ...job, status: job.wish === 'pause' ? 'paused' : 'running', node: event.node, moves: job.moves + 1 };
     case 'wish':
       return isHeldByNode(job) ? { ...job, wish: event.wish } : refuse(job, event);
     case 'end':

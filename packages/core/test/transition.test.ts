@@ -42,6 +42,9 @@ const events = {
   start: { type: 'start', attempt: 2, at: 2500, launcher: 'mosrun' },
   pause: { type: 'pause' },
   resume: { type: 'resume' },
+  freeze: { type: 'freeze', attempt: 2 },
+  thaw: { type: 'thaw', attempt: 2 },
+  move: { type: 'move', attempt: 2, node: 9 },
   wish: { type: 'wish', wish: 'cancel' },
   end: { type: 'end', attempt: 2, at: 3500, outcome: { kind: 'exited', code: 1 }, usage: noUsage, output: noOutput },
   retry: { type: 'retry', at: 4000 },
@@ -57,9 +60,9 @@ const table: Record<keyof typeof jobs, Partial<Record<JobEvent['type'], string>>
   queued: { hold: 'held', lease: 'leased', cancel: 'ended', excuse: 'queued' },
   held: { release: 'queued', cancel: 'ended', excuse: 'held' },
   leased: { 'give-back': 'queued', start: 'running', wish: 'leased', end: 'ended', requeue: 'queued', lose: 'queued' },
-  running: { pause: 'paused', wish: 'running', end: 'ended', requeue: 'queued', lose: 'queued' },
-  paused: { resume: 'running', wish: 'paused', end: 'ended', requeue: 'queued', lose: 'queued' },
-  frozen: { wish: 'frozen', end: 'ended', requeue: 'queued', lose: 'queued' },
+  running: { pause: 'paused', freeze: 'frozen', wish: 'running', end: 'ended', requeue: 'queued', lose: 'queued' },
+  paused: { resume: 'running', freeze: 'frozen', wish: 'paused', end: 'ended', requeue: 'queued', lose: 'queued' },
+  frozen: { thaw: 'running', move: 'running', wish: 'frozen', end: 'ended', requeue: 'queued', lose: 'queued' },
   succeeded: { rerun: 'queued' },
   failed: { rerun: 'queued', retry: 'queued', excuse: 'queued' },
 };
@@ -76,11 +79,41 @@ describe('every state × event', () => {
   }
 });
 
-test('an attempt that is not the newest cannot start, end, be queued again or be lost', () => {
-  for (const type of ['start', 'end', 'requeue', 'lose'] as const) {
-    expect(applyEvent(jobs.running, { ...events[type], attempt: 1 })).toHaveProperty('illegal', true);
-    expect(applyEvent(jobs.leased, { ...events[type], attempt: 3 })).toHaveProperty('illegal', true);
+test('an attempt that is not the newest cannot start, end, be queued again, be lost, be frozen or move', () => {
+  for (const type of ['start', 'end', 'requeue', 'lose', 'freeze', 'thaw', 'move'] as const) {
+    for (const job of [jobs.leased, jobs.running, jobs.frozen]) {
+      expect(applyEvent(job, { ...events[type], attempt: 1 })).toHaveProperty('illegal', true);
+      expect(applyEvent(job, { ...events[type], attempt: 3 })).toHaveProperty('illegal', true);
+    }
   }
+});
+
+describe('a frozen job', () => {
+  test('that moves goes on at the other node in the same attempt, and the move is counted', () => {
+    const moved = applyEvent({ ...jobs.frozen, moves: 3 }, events.move);
+    expect(moved).toEqual({ ...jobs.running, moves: 4, node: 9 });
+  });
+
+  test('cannot move to the node it is on', () => {
+    expect(applyEvent(jobs.frozen, { ...events.move, node: 4 })).toHaveProperty('illegal', true);
+  });
+
+  test.each(['thaw', 'move'] as const)('whose user wants it paused is paused after %s', (type) => {
+    expect(applyEvent({ ...jobs.frozen, wish: 'pause' }, events[type])).toHaveProperty('status', 'paused');
+    for (const wish of ['none', 'cancel', 'freeze'] as const)
+      expect(applyEvent({ ...jobs.frozen, wish }, events[type])).toHaveProperty('status', 'running');
+  });
+
+  test('keeps where and when it was started, and its user’s wish', () => {
+    const job: Job = { ...jobs.paused, wish: 'pause', moves: 1 };
+    expect(applyEvent(job, events.freeze)).toEqual({ ...job, status: 'frozen' });
+    expect(applyEvent(jobs.frozen, { type: 'wish', wish: 'freeze' })).toEqual({ ...jobs.frozen, wish: 'freeze' });
+  });
+
+  test('counts its moves anew with the next attempt', () => {
+    const again = applyEvent({ ...jobs.frozen, moves: 2 }, events.requeue) as Job;
+    expect(applyEvent(again, events.lease)).toMatchObject({ moves: 0, attempt: 3 });
+  });
 });
 
 test('a lease begins a new attempt, giving it back unstarted takes it away again', () => {

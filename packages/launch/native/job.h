@@ -9,7 +9,8 @@
  * PREPARED     in the journal, not yet started
  * RUNNING      also while stopped: paused by its user, suspended because the node's lease is out (`lease.h`), or both
  * TERMINATING  SIGTERM was sent; what is left at `deadline` is killed
- * KILLING      rounds of SIGKILL until nothing of the job is left; also after a normal end that left processes behind
+ * KILLING      rounds of SIGKILL until nothing of the job is left; also after a normal end that left processes behind. With a
+ *              `kill_signal` the main process gets that first, and time to do it by itself
  */
 #ifndef OMX_JOB_H
 #define OMX_JOB_H
@@ -56,6 +57,7 @@ struct job {
   unsigned rounds;   /* of SIGKILL, or of SIGSTOP while stopped */
   unsigned orphans;  /* children of ours that this job left */
   int sweep_signal;
+  int kill_signal; /* asks the main process to kill the job and count what it used; 0: there is none such */
 
   bool paused, suspended;
   bool restless; /* the last round of SIGSTOP found something that still ran */

@@ -32,6 +32,9 @@ static void stop_round(struct job *j) {
   j->rounds++;
 }
 
+/* Time for a main process that has a `kill_signal`. To give back a large memory takes long. */
+#define ORDER_MS 3000.0
+
 static void kill_round(struct job *j) {
   j->state = JOB_KILLING;
   if (!j->main_done) j->killed_by_us = true;
@@ -40,7 +43,28 @@ static void kill_round(struct job *j) {
   j->rounds++;
 }
 
+/* Where the right to run is over time counts, and the usage does not: it is another's job by now. */
+static bool urgent(enum end_reason reason) { return reason == REASON_LEASE || reason == REASON_FENCED; }
+
+/* Its main process was asked to kill it, and nothing more was done yet. */
+static bool ordered(const struct job *j) { return j->state == JOB_KILLING && j->rounds == 0; }
+
+static void kill_job(struct job *j, enum end_reason reason) {
+  if (j->kill_signal == 0 || j->main_done || urgent(reason)) {
+    kill_round(j);
+    return;
+  }
+  j->state = JOB_KILLING;
+  j->killed_by_us = true;
+  members_withdraw(j);
+  kill(j->pid, j->kill_signal);
+  /* It may be stopped like the rest, which stays so. */
+  kill(j->pid, SIGCONT);
+  timer_set(j, mono_ms() + ORDER_MS);
+}
+
 void lifecycle_end(struct job *j, enum end_reason reason, double grace) {
+  if (ordered(j) && urgent(reason)) kill_round(j);
   if (j->state != JOB_RUNNING && j->state != JOB_TERMINATING) return;
   double deadline = mono_ms() + grace;
   if (j->state == JOB_RUNNING) {
@@ -58,7 +82,7 @@ void lifecycle_end(struct job *j, enum end_reason reason, double grace) {
     if (deadline < j->deadline) timer_set(j, deadline);
     return;
   }
-  kill_round(j);
+  kill_job(j, reason);
 }
 
 static void stop(struct job *j) {
@@ -91,7 +115,7 @@ void lifecycle_resume(struct job *j) {
 }
 
 void lifecycle_suspend(struct job *j) {
-  if (j->state == JOB_TERMINATING) kill_round(j);
+  if (j->state == JOB_TERMINATING || ordered(j)) kill_round(j);
   if (j->state != JOB_RUNNING || j->suspended) return;
   /* Also what is paused: somebody may have sent it a SIGCONT. */
   stop(j);
@@ -161,6 +185,7 @@ void lifecycle_timers(void) {
     if (j->state == JOB_RUNNING && stopped(j)) {
       if (j->rounds <= STOP_ROUNDS || j->restless) stop_round(j);
     } else if (j->state == JOB_RUNNING) lifecycle_end(j, REASON_TIMEOUT, j->grace);
+    else if (j->state == JOB_TERMINATING) kill_job(j, j->reason);
     else kill_round(j);
   }
 }

@@ -2,6 +2,7 @@
 #include "buffer.h"
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct orphan {
@@ -80,6 +81,20 @@ struct job *members_reap_orphan(pid_t pid) {
   return j;
 }
 
+static bool is_above_us(const struct process_list *list, pid_t pid) {
+  const struct process *at = processes_find(list, getpid());
+  while (at != NULL && at->pid != pid) at = processes_find(list, at->parent);
+  return at != NULL;
+}
+
+/* Whether a token came with a process from elsewhere: then somebody above it has another one, and is not above us too. */
+static bool is_foreign(const struct process_list *list, const struct process *p, const char *token) {
+  const struct process *parent = processes_find(list, p->parent);
+  char other[TOKEN_LENGTH + 1];
+  if (parent == NULL || is_above_us(list, parent->pid)) return false;
+  return parent->foreign || (process_token(parent->pid, other) && strcmp(other, token) != 0);
+}
+
 static struct job *owner(struct process_list *list, struct process *p, uint64_t oldest_tick, uint64_t session_tick) {
   if (p->known) return p->owner;
   p->known = true;
@@ -100,7 +115,10 @@ static struct job *owner(struct process_list *list, struct process *p, uint64_t 
     if (parent != NULL) j = owner(list, parent, oldest_tick, session_tick);
   }
   char token[TOKEN_LENGTH + 1];
-  if (j == NULL && process_token(p->pid, token)) j = job_by_token(token);
+  if (j == NULL && process_token(p->pid, token)) {
+    p->foreign = is_foreign(list, p, token);
+    if (!p->foreign) j = job_by_token(token);
+  }
   p->owner = j;
   return j;
 }
@@ -116,6 +134,11 @@ void members_request(struct job *j, int number) {
   if (j->sweep_signal == SIGKILL) return;
   j->sweep_signal = number;
   list_append(&sweep_jobs, &j->in_sweep);
+}
+
+void members_withdraw(struct job *j) {
+  j->sweep_signal = 0;
+  list_remove(&j->in_sweep);
 }
 
 static bool wanted(const struct process *p, int number) {

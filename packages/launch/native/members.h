@@ -3,6 +3,8 @@
  *   its session is the job's (every job is started as a session leader), or
  *   its parent is the job's, or
  *   it was started with the job's OMX_TOKEN in its environment: what called setsid and lost its parents is found by this.
+ * But not when its parent, or that one's, was started with the token of another job: a copy of a job that was frozen here
+ * and goes on under another shepherd of this machine still has our token, and is none of ours.
  * What does all three, setsid, double fork and a cleared environment, is found only while its parents live; as a
  * child of ours without an owner it is killed when no job is live any more.
  *
@@ -25,6 +27,8 @@ struct job *members_reap_orphan(pid_t pid);
 /* Asks for a signal to everything of the job, sent by the next `members_sweep` together with those of other jobs. */
 void members_request(struct job *j, int number);
 void members_sweep(void);
+/* Forgets what was asked for since the last sweep. */
+void members_withdraw(struct job *j);
 
 /* For recovery: sets the owner of every process of the list. A lost job's session alone proves nothing after
    `session_tick`: the pid may have been given anew. */

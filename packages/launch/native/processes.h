@@ -12,6 +12,7 @@ struct process {
   uint64_t start_tick;
   void *owner; /* for the caller */
   bool known, signalled;
+  bool foreign; /* for the caller */
 };
 
 struct process_list {

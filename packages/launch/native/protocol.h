@@ -8,7 +8,7 @@
  *    1 ENVIRONMENT  digest, u32 n, n entries               kept for this connection
  *    2 FORGET       digest
  *    3 START        key, out, err, digest, cwd, stdin, u32 umask, f64 timeMs, graceMs, maxOutputBytes,
- *                   u32 n, argv, u32 n, extra entries      a known key is not started twice: its events are repeated
+ *                   u32 killSignal (job.h; 0: none), u32 n, argv, u32 n, extra entries      a known key is not started twice: its events are repeated
  *    4 END          key, u8 reason, f64 graceMs
  *    5 PAUSE        key
  *    6 RESUME       key
@@ -47,7 +47,7 @@
 #include "buffer.h"
 #include <stdbool.h>
 
-#define PROTOCOL_VERSION 3
+#define PROTOCOL_VERSION 4
 #define FRAME_MAX (64 * 1024 * 1024)
 
 /* The worker asked for the end of the shepherd; it comes when no job is live. */

@@ -9,6 +9,7 @@
 #include "spawn.h"
 #include "timers.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -61,6 +62,8 @@ void start_gather(struct reader *r) {
   bad_text |= strlen(q.stdin_path) != length;
   q.mask = (mode_t)get_u32(r);
   double limit = get_f64(r), grace = get_f64(r), max_output = get_f64(r);
+  uint32_t kill_signal = get_u32(r);
+  if (kill_signal >= NSIG) r->bad = true;
   if (r->bad) return;
 
   struct job *j = job_by_key(key);
@@ -78,6 +81,7 @@ void start_gather(struct reader *r) {
   j->time_left = limit;
   j->grace = grace;
   j->max_output = max_output;
+  j->kill_signal = (int)kill_signal;
   q.job = j;
   q.environment = environment_find(digest);
   q.rest = *r;

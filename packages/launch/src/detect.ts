@@ -1,4 +1,6 @@
 import { OmxError, type LauncherChoice, type LauncherName } from '@omx/core';
+import { criuFacts } from './criu/facts.ts';
+import { probeCriu, type CriuProbe } from './criu/probe.ts';
 import type { Roots } from './host/roots.ts';
 import type { RunProgram } from './host/program.ts';
 import type { Launcher } from './launcher.ts';
@@ -11,7 +13,7 @@ import { plainLauncher } from './plain.ts';
 export interface LauncherFacts {
   readonly name: LauncherName;
   readonly usable: boolean;
-  /** One line: `openMosix (2.4 kernel) answers`, `criu: not built into this version`. */
+  /** One line: `openMosix (2.4 kernel) answers`, `criu: version 4.1.1 freezes and thaws jobs here`. */
   readonly verdict: string;
   readonly evidence: readonly string[];
   /** Why it cannot be used. */
@@ -21,18 +23,22 @@ export interface LauncherFacts {
   readonly create?: () => Launcher;
 }
 
-/** Looks at the node once, for every launcher. Throws only for a bad OMX_MOSIX_DIALECT. */
+/**
+ * Looks at the node once, for every launcher. Throws only for a bad OMX_MOSIX_DIALECT.
+ * @param probe how to find out about criu. @defaultValue by freezing and thawing a process
+ */
 export async function detectLaunchers(
   roots?: Roots,
   env?: Surroundings['env'],
   run?: RunProgram,
+  probe: (env?: Surroundings['env']) => Promise<CriuProbe> = probeCriu,
 ): Promise<readonly LauncherFacts[]> {
   const surroundings: Surroundings = {
     ...(roots === undefined ? {} : { roots }),
     ...(env === undefined ? {} : { env }),
     ...(run === undefined ? {} : { run }),
   };
-  return [plainFacts, mosrunFacts(await detectMosrun(surroundings), surroundings), criuFacts];
+  return [plainFacts, mosrunFacts(await detectMosrun(surroundings), surroundings), criuFacts(await probe(env))];
 }
 
 const plainFacts: LauncherFacts = {
@@ -41,15 +47,6 @@ const plainFacts: LauncherFacts = {
   verdict: 'plain: always there',
   evidence: [],
   create: () => plainLauncher,
-};
-
-const criuFacts: LauncherFacts = {
-  name: 'criu',
-  usable: false,
-  verdict: 'criu: not built into this version',
-  evidence: [],
-  reason: 'it is not built into this version of omx',
-  hint: 'use --launcher plain or auto',
 };
 
 function mosrunFacts(found: MosrunFound, { roots, run }: Surroundings): LauncherFacts {
@@ -80,29 +77,36 @@ function mosrunFacts(found: MosrunFound, { roots, run }: Surroundings): Launcher
 /** What `auto` takes, best first. */
 const preference: readonly LauncherName[] = ['mosrun', 'criu', 'plain'];
 
+/** What a batch asks of the launcher. */
+export interface LauncherWish {
+  readonly choice: LauncherChoice;
+  /** It asks for something that only jobs in a capsule have, so that their dearer start is worth it. */
+  readonly isWorthCapsule: boolean;
+}
+
 /** The launcher for a batch's wish on this node, and why it is that one, for `omx why`. */
 export function chooseLauncher(
-  choice: LauncherChoice,
+  { choice, isWorthCapsule }: LauncherWish,
   facts: readonly LauncherFacts[],
 ): { readonly launcher: Launcher; readonly why: string } {
+  const factOf = (name: LauncherName): LauncherFacts | undefined => facts.find((each) => each.name === name);
   const usable = (name: LauncherName): Launcher | undefined => {
-    const fact = facts.find((each) => each.name === name);
+    const fact = factOf(name);
     return fact?.usable === true ? fact.create?.() : undefined;
   };
   if (choice !== 'auto') {
     const launcher = usable(choice);
     if (launcher !== undefined) return { launcher, why: `${choice} was asked for` };
-    throw unavailable(
-      choice,
-      facts.find((fact) => fact.name === choice),
-    );
+    throw unavailable(choice, factOf(choice));
   }
   const passedOver: string[] = [];
   for (const name of preference) {
     const launcher = usable(name);
-    const fact = facts.find((each) => each.name === name);
-    if (launcher !== undefined) return { launcher, why: ['auto', ...passedOver, fact?.verdict].join('; ') };
-    if (fact !== undefined) passedOver.push(fact.verdict);
+    const fact = factOf(name);
+    if (name === 'criu' && launcher !== undefined && !isWorthCapsule) {
+      passedOver.push('criu: not asked for; --launcher criu would make it movable');
+    } else if (launcher !== undefined) return { launcher, why: ['auto', ...passedOver, fact?.verdict].join('; ') };
+    else if (fact !== undefined) passedOver.push(fact.verdict);
   }
   throw unavailable('plain', undefined);
 }

@@ -1,9 +1,10 @@
 /** How a process is started, watched, ended and measured on this machine. */
 export type { Launcher, LaunchPlan, LaunchRequest, Placement, Whereabouts } from './launcher.ts';
 export * from './criu/index.ts';
-export { chooseLauncher, detectLaunchers, type LauncherFacts } from './detect.ts';
+export { chooseLauncher, detectLaunchers, type LauncherFacts, type LauncherWish } from './detect.ts';
 export { readCpuFacts } from './host/cpu.ts';
 export { type CriuProgram, type CriuSearch, findCriu, oldestCriu } from './host/criu-program.ts';
+export { DemandMeter } from './host/demand-meter.ts';
 export { type Load, LoadMeter, type LoadMeterOptions } from './host/load-meter.ts';
 export { readBootTimeMs, readHostname, readLoadAverage, readOpenFileLimit, readPlace } from './host/machine.ts';
 export { readMemoryFacts } from './host/memory.ts';

@@ -19,6 +19,10 @@ export interface LaunchRequest {
   /** The job's working folder and PATH, with which a launcher finds the program file to look at it beforehand. */
   readonly cwd?: Bytes;
   readonly path?: Bytes;
+  /** Opened as standard input; absent: /dev/null. */
+  readonly stdin?: Bytes;
+  /** The attempt's own folder on this node, absolute, for a launcher that needs one (criu). */
+  readonly folder?: string;
   /** Declared memory need, bytes. */
   readonly memBytes?: number;
   /** Groups the processes of one attempt for launchers that can address a group. */
@@ -40,6 +44,8 @@ export interface LaunchPlan {
   readonly argv: readonly Bytes[];
   /** `NAME=VALUE` entries added to the job's environment. */
   readonly env: readonly Bytes[];
+  /** The signal that kills such a job; absent: SIGKILL. */
+  readonly killSignal?: number;
   /** What is known before the start to keep the job from moving, in the words of `omx why`. */
   readonly cannotMove: readonly string[];
 }

@@ -35,6 +35,7 @@ export function node(name: string, more: Partial<NodeInfo> = {}): NodeInfo {
     clockOffsetMs: 0,
     account: { user: 'root', uid: 0, gid: 0 },
     fileLimit: 1024,
+    address: '127.0.0.1',
     ...more,
   };
 }

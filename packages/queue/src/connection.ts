@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 import { ExitCode, isOmxError, OmxError } from '@omx/core';
 import { Redis, type RedisOptions } from 'ioredis';
 
@@ -113,6 +115,16 @@ export function openConnection(address: QueueAddress, more: Settings = {}): Redi
   });
   replaceWhenSilent(redis, silentMs);
   return redis;
+}
+
+/**
+ * This machine's address as the queue's server sees it, which other clients of that server can usually reach. 127.0.0.1
+ * where the server is on this machine.
+ */
+export function localAddress(redis: Redis): string {
+  const { localAddress: address } = redis.stream as Partial<Socket>;
+  const plain = address?.replace(/^::ffff:(?=\d)/, '');
+  return plain === undefined || plain === '::1' || plain.startsWith('127.') ? '127.0.0.1' : plain;
 }
 
 function atPath(path: string, settings: Omit<RedisOptions, 'replyMapping'>): Redis {

@@ -1,4 +1,5 @@
 /** Everything that knows Redis. BullMQ is apart, in `@omx/queue/delivery`, as commands do not need it. */
+export { BalancerSeat } from './balancer-seat.ts';
 export * from './batch-store.ts';
 export { itemsPerBlock } from './codec/items.ts';
 export * from './codec/pack.ts';
@@ -8,6 +9,9 @@ export * from './event-log.ts';
 export * from './excuse-store.ts';
 export * from './job-store.ts';
 export * from './keys.ts';
+export * from './image-store.ts';
+export * from './move-log.ts';
+export * from './move-requests.ts';
 export * from './node-requests.ts';
 export * from './node-store.ts';
 export * from './order.ts';

@@ -28,6 +28,8 @@ export const globalKeys = {
   beats: `${nodes}:beats`,
   /** Hash: node name → what people want of it (JSON), where they want something. */
   wanted: `${nodes}:wanted`,
+  /** String: the node whose worker balances running jobs; runs out soon after that one is gone. */
+  balancer: `${nodes}:balancer`,
   /** Stream of what happened to nodes, bounded. */
   events: `${prefix}:events`,
   /** String: the version of everything written under these keys. */
@@ -77,6 +79,10 @@ export function batchKeys(id: BatchId) {
     nodes: `${tag}:nodes`,
     /** List of notes about the batch and its jobs, for `omx why`. */
     notes: `${tag}:notes`,
+    /** Hash: ordinal → the newest image of the job (JSON). */
+    images: `${tag}:images`,
+    /** Stream of moves of the batch's jobs, and what else happened to them between their start and their end, bounded. */
+    moves: `${tag}:moves`,
     /** Channel: jobs of this batch changed. */
     changes: `${tag}:changes`,
   };

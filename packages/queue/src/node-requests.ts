@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto';
 
-import { type BatchId, type Bytes, ExitCode, OmxError } from '@omx/core';
+import { type BatchId, type Bytes, errorOf, ExitCode, OmxError } from '@omx/core';
 import type { Redis } from 'ioredis';
 
 import { globalKeys } from './keys.ts';
+import type { MoveAnswers } from './move-requests.ts';
 
 /**
  * Questions to a node, carried by Redis so that no node needs to be reachable otherwise. A request is published
  * and answered on a channel of the asker; nothing is stored. The reader sets the pace, so memory stays bounded on both
  * sides whatever the size of an output.
  *
- * The answer to `read`: a JSON head with a line for each cursor that has news, then the bytes of all of them.
+ * The answer to `read`: a JSON head with a line for each cursor that has news, then the bytes of all of them. An answer
+ * that begins with `!` is a text instead: why there is none.
  */
 export interface ReadRequest {
   readonly type: 'read';
@@ -89,7 +91,7 @@ export interface PathAnswer {
 }
 
 /** Requests whose answer is one JSON value, with that value. */
-export interface JsonAnswers {
+export interface JsonAnswers extends MoveAnswers {
   readonly usage: { readonly request: UsageRequest; readonly answer: NodeUsage };
   readonly check: { readonly request: CheckRequest; readonly answer: PathAnswers };
 }
@@ -98,12 +100,18 @@ type JsonRequest = JsonAnswers[keyof JsonAnswers]['request'];
 
 export type NodeRequest = ReadRequest | JsonRequest;
 
-/** How a node answers each kind of request. */
+/** How a node answers each kind of request. One that is missing it does not know, and says so. */
 export type NodeAnswers = {
-  readonly [Type in keyof JsonAnswers]: (request: JsonAnswers[Type]['request']) => Promise<JsonAnswers[Type]['answer']>;
+  readonly [Type in keyof JsonAnswers]?: (
+    request: JsonAnswers[Type]['request'],
+  ) => Promise<JsonAnswers[Type]['answer']>;
 } & { readonly read: (request: ReadRequest) => Promise<ReadPiece[]> };
 
 const answerMs = 10_000;
+/** While an answer is waited for, it is looked so often whether the node still listens. */
+const lookMs = 1000;
+/** The first byte of an answer that is none; no length of a head begins so, and no JSON. */
+const refusalMark = '!';
 
 interface Envelope {
   readonly id: string;
@@ -130,7 +138,10 @@ export class NodeAsker {
     return decodePieces(await this.#ask(node, request, request.waitMs + answerMs), request.cursors);
   }
 
-  /** The same for a request whose answer is JSON. */
+  /**
+   * The same for a request whose answer is JSON.
+   * @param withinMs how long the node may take; a worker that ends meanwhile is noticed in some seconds
+   */
   async askJson<Type extends keyof JsonAnswers>(
     node: string,
     request: JsonAnswers[Type]['request'] & { readonly type: Type },
@@ -143,26 +154,52 @@ export class NodeAsker {
     await (this.#subscribed ??= this.#subscribe());
     this.#last += 1;
     const id = String(this.#last);
-    const answer = new Promise<Buffer | undefined>((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), withinMs);
+    const envelope: Envelope = { id, replyTo: this.#channel, request };
+    const answer = this.#answer(id, node, withinMs);
+    try {
+      const listeners = await this.#redis.publish(globalKeys.nodeRequests(node), JSON.stringify(envelope));
+      if (listeners === 0) throw unanswered(node, 'its worker is not running');
+      const bytes = await answer.bytes;
+      if (bytes === 'gone') throw unanswered(node, 'its worker has ended');
+      if (bytes === 'late') throw unanswered(node, 'its worker takes too long');
+      if (bytes[0] === refusalMark.charCodeAt(0)) throw refused(node, bytes.toString('utf8', 1));
+      return bytes;
+    } finally {
+      answer.forget();
+    }
+  }
+
+  /** Waits for the answer to a question, as long as somebody listens who can give it. */
+  #answer(
+    id: string,
+    node: string,
+    withinMs: number,
+  ): { readonly bytes: Promise<Buffer | 'gone' | 'late'>; readonly forget: () => void } {
+    let forget = (): void => {};
+    const bytes = new Promise<Buffer | 'gone' | 'late'>((resolve) => {
+      const timer = setTimeout(() => resolve('late'), withinMs);
+      let silent = 0;
+      const look = setInterval(() => {
+        // Nothing is asked: only the number of listeners is wanted. At the second zero an answer on its way has come.
+        this.#redis.publish(globalKeys.nodeRequests(node), '').then(
+          (listeners) => {
+            silent = listeners === 0 ? silent + 1 : 0;
+            if (silent > 1) resolve('gone');
+          },
+          () => undefined,
+        );
+      }, lookMs);
       // A closed session must not be kept by a question nobody waits for.
       timer.unref();
-      this.#waiting.set(id, (bytes) => {
+      look.unref();
+      this.#waiting.set(id, resolve);
+      forget = () => {
         clearTimeout(timer);
-        resolve(bytes);
-      });
+        clearInterval(look);
+        this.#waiting.delete(id);
+      };
     });
-    const envelope: Envelope = { id, replyTo: this.#channel, request };
-    const listeners = await this.#redis.publish(globalKeys.nodeRequests(node), JSON.stringify(envelope));
-    if (listeners === 0) {
-      this.#waiting.get(id)?.(Buffer.alloc(0));
-      this.#waiting.delete(id);
-      throw unanswered(node, 'its worker is not running');
-    }
-    const bytes = await answer;
-    this.#waiting.delete(id);
-    if (bytes === undefined) throw unanswered(node, 'its worker does not answer');
-    return bytes;
+    return { bytes, forget };
   }
 
   async #subscribe(): Promise<void> {
@@ -175,7 +212,7 @@ export class NodeAsker {
   }
 }
 
-/** The node's side: takes requests from its channel, answers each once. */
+/** The node's side: takes requests from its channel, answers each once. What it cannot answer it says. */
 export async function serveRequests(
   subscriber: Redis,
   redis: Redis,
@@ -186,11 +223,14 @@ export async function serveRequests(
   const channel = globalKeys.nodeRequests(node);
   const reply = async (text: string): Promise<void> => {
     const { id, replyTo, request } = JSON.parse(text) as Envelope;
-    const bytes = await answer(answers, request);
+    const bytes = await answer(answers, request).catch((error: unknown) => {
+      onError(error);
+      return refusal(errorOf(error).message);
+    });
     await redis.publish(replyTo, Buffer.concat([Buffer.from(`${id} `), bytes]));
   };
   subscriber.on('message', (from: string, text: string) => {
-    if (from !== channel) return;
+    if (from !== channel || text === '') return;
     reply(text).catch(onError);
   });
   await subscriber.subscribe(channel);
@@ -199,15 +239,29 @@ export async function serveRequests(
 async function answer(answers: NodeAnswers, request: NodeRequest): Promise<Buffer> {
   if (request.type === 'read') return encodePieces(await answers.read(request));
   // One entry of the table for each type, which the compiler cannot follow.
-  const reply = answers[request.type] as (request: JsonRequest) => Promise<unknown>;
+  const reply = answers[request.type] as ((request: JsonRequest) => Promise<unknown>) | undefined;
+  if (reply === undefined)
+    return refusal(`it does not know what '${request.type}' is; it may run another version of omx`);
   return Buffer.from(JSON.stringify(await reply(request)), 'utf8');
 }
 
+function refusal(why: string): Buffer {
+  return Buffer.from(`${refusalMark}${why}`, 'utf8');
+}
+
 function unanswered(node: string, why: string): OmxError {
-  return new OmxError(`cannot read from node ${node}: ${why}`, {
+  return new OmxError(`node ${node} does not answer: ${why}`, {
     code: 'NODE_UNREACHABLE',
     exitCode: ExitCode.unreachable,
     hint: `omx nodes shows the nodes; start it again with omx up or, on ${node}, omx worker --name ${node}`,
+  });
+}
+
+function refused(node: string, why: string): OmxError {
+  return new OmxError(`node ${node} cannot do that: ${why}`, {
+    code: 'NODE_CANNOT',
+    exitCode: ExitCode.unreachable,
+    hint: `omx nodes shows the nodes; the log of the worker on ${node} may say more`,
   });
 }
 

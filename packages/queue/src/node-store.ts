@@ -13,13 +13,15 @@ const scripts = {
 };
 
 /**
- * What a person wants of a node; it outlives the node's worker. `drained`: to take no more jobs, until somebody says
- * `trusted`, which also ends a quarantine. `gone`: it will not come back, so its jobs may be given to others whatever it
- * said.
+ * What a person wants of a node; it outlives the node's worker. `drained`: to take no more jobs and to give away those it
+ * runs, until somebody says `trusted`, which also ends a quarantine. `gone`: it will not come back, so its jobs may be
+ * given to others whatever it said.
  */
 export interface NodeWish {
   readonly state: 'drained' | 'trusted' | 'gone';
   readonly reason: string;
+  /** With `drained`: running jobs that cannot be moved are ended and queued again. Absent: they are waited for. */
+  readonly requeue?: boolean;
   /** Milliseconds since the epoch. */
   readonly since: number;
 }

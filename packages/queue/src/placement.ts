@@ -9,6 +9,8 @@ export interface Requirement {
   readonly cpus: number;
   /** 0: it does not say. */
   readonly memBytes: number;
+  /** It shares slots with others of its kind. */
+  readonly oversubscribe: boolean;
 }
 
 /** What of a node decides whether it can ever hold a job. */
@@ -17,10 +19,11 @@ export type NodeSize = Pick<NodeInfo, 'name' | 'labels' | 'maxSlots' | 'memTotal
 export function requirementOf(spec: {
   readonly nodes: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
+  readonly oversubscribe: boolean;
   readonly limits: Pick<JobLimits, 'cpus' | 'memBytes'>;
 }): Requirement {
-  const { nodes, labels, limits } = spec;
-  return { nodes, labels, cpus: limits.cpus, memBytes: limits.memBytes ?? 0 };
+  const { nodes, labels, limits, oversubscribe } = spec;
+  return { nodes, labels, cpus: limits.cpus, memBytes: limits.memBytes ?? 0, oversubscribe };
 }
 
 /** Whether the node could run such a job if nothing else ran there. A node that does not know its memory may have enough. */
@@ -43,9 +46,9 @@ export function isLabelled({ labels }: Requirement, node: NodeSize): boolean {
 
 /**
  * Which queue the jobs' chunks travel in, so that a node is only offered what it can hold: `any`, or what they ask for,
- * as `node=a,node=b,label=gpu~yes,cpus=4,mem=1073741824`.
+ * as `node=a,node=b,label=gpu~yes,cpus=4,mem=1073741824`. Jobs that share slots travel apart, as a full node takes them, too.
  */
-export function placementClass({ nodes, labels, cpus, memBytes }: Requirement): string {
+export function placementClass({ nodes, labels, cpus, memBytes, oversubscribe }: Requirement): string {
   const parts = [
     ...nodes.toSorted().map((node) => `node=${encode(node)}`),
     ...Object.entries(labels)
@@ -53,6 +56,7 @@ export function placementClass({ nodes, labels, cpus, memBytes }: Requirement): 
       .map(([key, value]) => `label=${encode(key)}~${encode(value)}`),
     ...(cpus > 1 ? [`cpus=${cpus}`] : []),
     ...(memBytes > 0 ? [`mem=${memBytes}`] : []),
+    ...(oversubscribe ? ['shared=yes'] : []),
   ];
   return parts.length === 0 ? 'any' : parts.join(',');
 }
@@ -60,18 +64,19 @@ export function placementClass({ nodes, labels, cpus, memBytes }: Requirement): 
 export function parsePlacementClass(text: string): Requirement {
   const nodes: string[] = [];
   const labels: Record<string, string> = {};
-  let [cpus, memBytes] = [1, 0];
+  let [cpus, memBytes, oversubscribe] = [1, 0, false];
   for (const part of text.split(',')) {
     const [kind, value = ''] = part.split('=');
     if (kind === 'node') nodes.push(decodeURIComponent(value));
     else if (kind === 'cpus') cpus = Number(value);
     else if (kind === 'mem') memBytes = Number(value);
+    else if (kind === 'shared') oversubscribe = true;
     else if (kind === 'label') {
       const [key = '', text = ''] = value.split('~').map(decodeURIComponent);
       labels[key] = text;
     }
   }
-  return { nodes, labels, cpus, memBytes };
+  return { nodes, labels, cpus, memBytes, oversubscribe };
 }
 
 /** What the jobs of a chunk ask for together: each limit as large as the largest, as reruns have changed them. */

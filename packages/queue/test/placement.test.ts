@@ -13,7 +13,14 @@ import { arraySpec } from '../../../test/kit/spec.ts';
 
 const GiB = 2 ** 30;
 const n1 = { name: 'n1', labels: { gpu: 'yes', disk: 'a=b,c~d' }, maxSlots: 4, memTotal: 8 * GiB };
-const ask = (more: Partial<Requirement>): Requirement => ({ nodes: [], labels: {}, cpus: 1, memBytes: 0, ...more });
+const ask = (more: Partial<Requirement>): Requirement => ({
+  nodes: [],
+  labels: {},
+  cpus: 1,
+  memBytes: 0,
+  oversubscribe: false,
+  ...more,
+});
 
 test.each<[string, Requirement, boolean]>([
   ['nothing', ask({}), true],
@@ -27,6 +34,7 @@ test.each<[string, Requirement, boolean]>([
   ['all its slots', ask({ cpus: 4 }), true],
   ['more slots', ask({ cpus: 5 }), false],
   ['all its memory', ask({ memBytes: 8 * GiB }), true],
+  ['to share slots', ask({ oversubscribe: true }), true],
   ['more memory', ask({ memBytes: 8 * GiB + 1 }), false],
 ])('a job that asks for %s runs on n1: %s', (_name, requirement, expected) => {
   expect(suits(requirement, n1)).toBe(expected);
@@ -43,6 +51,8 @@ test('the name of a class', () => {
   expect(placementClass(ask({ nodes: ['b', 'a'], labels: { k: 'v' }, cpus: 2, memBytes: 5 }))).toBe(
     'node=a,node=b,label=k~v,cpus=2,mem=5',
   );
+  // Apart from the others, as a node without a free slot takes of them, too.
+  expect(placementClass(ask({ oversubscribe: true }))).toBe('shared=yes');
   // BullMQ forbids `:` in names, and braces would part Redis's slots.
   expect(placementClass(ask({ nodes: ['a{b}'], labels: { 'x:y': '{z}' } }))).not.toMatch(/[:{}]/);
 });
@@ -61,7 +71,7 @@ describe('after reruns with other limits', () => {
     [4, 4, 2, 4],
   ])('jobs %i-%i ask for %i slots and %i GiB', (first, last, cpus, gib) => {
     const requirement = chunkRequirement(batch, [{ first, last }]);
-    expect(requirement).toEqual({ nodes: ['n1'], labels: {}, cpus, memBytes: gib * GiB });
+    expect(requirement).toEqual({ nodes: ['n1'], labels: {}, cpus, memBytes: gib * GiB, oversubscribe: false });
     expect(classesOf(batch)).toContain(placementClass(requirement));
   });
 });

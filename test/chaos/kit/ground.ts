@@ -20,7 +20,7 @@ export type GroundNode = Pick<ClusterNode, 'name' | 'workerPid' | 'shepherdPid'>
   /** The worker is told to leave, and has left. One that is not there is no harm. */
   readonly leave: () => Promise<void>;
   /** Its machine's own network; nodes of one machine have none. */
-  readonly net?: Pick<ClusterNode, 'cut' | 'join' | 'lossy' | 'slow'>;
+  readonly net?: Pick<ClusterNode, 'cut' | 'join' | 'lossy' | 'slow' | 'outsider' | 'workerPid'>;
 };
 
 export interface StartOptions {

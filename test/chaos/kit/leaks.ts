@@ -7,7 +7,7 @@ const lasting = [
   /^omx:(last|schema|events|classes)$/,
   /^omx:(named|key|env):/,
   /^omx:\{nodes\}:(info|beats|wanted)$/,
-  /^omx:\{b\d+\}:(meta|revisions|sums|failed|history|excused|superseded|packs|rows|nodes|notes)$/,
+  /^omx:\{b\d+\}:(meta|revisions|sums|failed|history|excused|superseded|packs|rows|nodes|notes|moves)$/,
   /^omx:\{b\d+\}:(jobs|items):\d+$/,
   // What BullMQ keeps of a queue without jobs.
   /^\{omx:q:[^}]*\}:chunks-.*:(meta|events|id|marker|pc|stalled-check)$/,

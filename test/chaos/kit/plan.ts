@@ -58,7 +58,7 @@ export function describePlan({ seed, kind, nodes, slots, jobs, blows }: Plan): s
 }
 
 /** Numbers from 0 to below 1. Source: mulberry32, Tommy Ettinger, public domain. */
-function randomFrom(seed: number): () => number {
+export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

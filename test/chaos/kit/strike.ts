@@ -143,22 +143,33 @@ async function strikeNode(ground: Ground, node: GroundNode, signal: Signal): Pro
   };
 }
 
-/** All processes of the same machine but those that keep it, by their numbers outside. Source: pid_namespaces(7). */
+/**
+ * All processes of the same machine but those that keep it, by their numbers outside; those in namespaces of their own
+ * inside of it are known by its network. Source: pid_namespaces(7).
+ */
 function processesBeside(pid: number): number[] {
   const space = readlinkSync(`/proc/${pid}/ns/pid`);
+  const network = readlinkSync(`/proc/${pid}/ns/net`);
   if (space === readlinkSync('/proc/self/ns/pid')) throw new Error('this node has no machine of its own');
+  const depth = numbersOf(readFileSync(`/proc/${pid}/status`, 'latin1')).length;
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => {
       try {
         const status = readFileSync(`/proc/${name}/status`, 'latin1');
-        const number = Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1]);
-        return readlinkSync(`/proc/${name}/ns/pid`) === space && number > 1 && !status.startsWith('Name:\tcat\n');
+        const numbers = numbersOf(status);
+        if (numbers.length > depth) return readlinkSync(`/proc/${name}/ns/net`) === network;
+        const isKeeper = Number(numbers.at(-1)) === 1 || status.startsWith('Name:\tcat\n');
+        return readlinkSync(`/proc/${name}/ns/pid`) === space && !isKeeper;
       } catch {
         return false;
       }
     })
     .map(Number);
+}
+
+function numbersOf(status: string): string[] {
+  return /^NSpid:\s*(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [];
 }
 
 /** @returns those that were there to be stopped */

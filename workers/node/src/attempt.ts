@@ -1,4 +1,5 @@
 import type { BatchId, CancelledBy, LauncherName } from '@omx/core';
+import type { ShepherdEvent } from '@omx/launch';
 import { type JobSnapshot, queueClock } from '@omx/queue';
 
 import { type Demand, minus, nothing, plus, sumOf } from './capacity.ts';
@@ -7,6 +8,9 @@ import { type Demand, minus, nothing, plus, sumOf } from './capacity.ts';
  * One attempt this node is responsible for, from the claim until its end is recorded.
  *
  * ready (claimed, no slot yet) → starting → running → ending (the process is gone, its record is not written yet)
+ *                                    ↑         ↓
+ *                                    └───── frozen (by its user: an image on the disk, no processes, no slot)
+ * arriving (from another node, which still answers for it; its slot is kept) → running
  */
 export interface Attempt {
   /** The attempt's name here and in the shepherd: `b7.12#2`. */
@@ -17,9 +21,11 @@ export interface Attempt {
   readonly number: number;
   /** Slots it takes while it runs. */
   readonly slots: number;
+  /** It shares slots with others of its kind. */
+  readonly oversubscribe?: boolean;
   /** The job's record as last read or written: what the next write is compared against. */
   snapshot: JobSnapshot;
-  phase: 'ready' | 'starting' | 'running' | 'ending';
+  phase: 'ready' | 'starting' | 'running' | 'frozen' | 'arriving' | 'ending';
   launcher: LauncherName;
   pid?: number;
   startedAt?: number;
@@ -29,6 +35,12 @@ export interface Attempt {
   /** Somebody else has the job now. */
   fenced?: boolean;
   memBytes?: number;
+  /** What is being done with it as a whole; one thing at a time. */
+  inHand?: 'move' | 'image' | 'freeze' | 'thaw';
+  /** It was thawed here: when it began the shepherd does not know. */
+  isCopy?: boolean;
+  /** Takes what the shepherd tells of it, instead of the executor: its process is being ended or made by whoever moves it. */
+  hears?: (event: ShepherdEvent) => void;
   /** When it was claimed, by `performance.now()`. */
   claimedAt?: number;
 }
@@ -45,7 +57,7 @@ export class Attempts {
 
   add(attempt: Attempt): void {
     this.#byKey.set(attempt.key, attempt);
-    if (attempt.phase !== 'ready') this.#take(attempt, 1);
+    if (holdsSlot(attempt)) this.#take(attempt, 1);
   }
 
   /** A slot is taken from starting on, and free again as soon as the process is gone. */
@@ -100,5 +112,5 @@ export class Attempts {
 }
 
 function holdsSlot(attempt: Attempt): boolean {
-  return attempt.phase === 'starting' || attempt.phase === 'running';
+  return attempt.phase === 'starting' || attempt.phase === 'running' || attempt.phase === 'arriving';
 }

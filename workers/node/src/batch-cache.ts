@@ -9,8 +9,10 @@ import {
   needsItem,
   reviseSpec,
 } from '@omx/core';
-import { chooseLauncher, type Launcher, type LauncherFacts } from '@omx/launch';
+import type { Launcher } from '@omx/launch';
 import { type BatchStore, itemsPerBlock } from '@omx/queue';
+
+import type { NodeLaunchers } from './node-launchers.ts';
 
 /** What a worker keeps of a batch while it works on it. */
 export class BatchRuntime {
@@ -23,10 +25,10 @@ export class BatchRuntime {
   /** Jobs of it that had ended when this node last wrote. */
   ended = 0;
   lastUsed = performance.now();
-  readonly #facts: readonly LauncherFacts[];
+  readonly #launchers: Pick<NodeLaunchers, 'choose'>;
   /** Serves every job no rerun has changed; made with the first. */
   #common: { readonly spec: BatchSpec; readonly expander: JobExpander } | undefined;
-  #launcher: { launcher: Launcher; why: string } | undefined;
+  #launcher: Launcher | undefined;
   #items: { block: number; items: Item[] } | undefined;
   readonly #store: BatchStore;
 
@@ -34,19 +36,19 @@ export class BatchRuntime {
     batch: Batch;
     nodeNumber: number;
     environment: readonly Bytes[];
-    facts: readonly LauncherFacts[];
+    launchers: Pick<NodeLaunchers, 'choose'>;
     store: BatchStore;
   }) {
     this.batch = options.batch;
     this.nodeNumber = options.nodeNumber;
     this.environment = options.environment;
-    this.#facts = options.facts;
+    this.#launchers = options.launchers;
     this.#store = options.store;
   }
 
   /** @throws OmxError where this node lacks the launcher the batch asks for */
-  get launcher(): { readonly launcher: Launcher; readonly why: string } {
-    this.#launcher ??= chooseLauncher(this.batch.spec.launcher, this.#facts);
+  async launcher(): Promise<Launcher> {
+    this.#launcher ??= (await this.#launchers.choose(this.batch.spec)).launcher;
     return this.#launcher;
   }
 
@@ -83,13 +85,13 @@ export class BatchRuntime {
 export class BatchCache {
   readonly #store: BatchStore;
   readonly #node: string;
-  readonly #facts: readonly LauncherFacts[];
+  readonly #launchers: Pick<NodeLaunchers, 'choose'>;
   readonly #runtimes = new Map<BatchId, Promise<BatchRuntime | undefined>>();
 
-  constructor(store: BatchStore, node: string, facts: readonly LauncherFacts[]) {
+  constructor(store: BatchStore, node: string, launchers: Pick<NodeLaunchers, 'choose'>) {
     this.#store = store;
     this.#node = node;
-    this.#facts = facts;
+    this.#launchers = launchers;
   }
 
   async get(id: BatchId): Promise<BatchRuntime | undefined> {
@@ -136,6 +138,6 @@ export class BatchCache {
       this.#store.nodeNumber(id, this.#node),
       this.#store.environment(batch.spec.env),
     ]);
-    return new BatchRuntime({ batch, nodeNumber, environment, facts: this.#facts, store: this.#store });
+    return new BatchRuntime({ batch, nodeNumber, environment, launchers: this.#launchers, store: this.#store });
   }
 }

@@ -4,11 +4,18 @@ export interface Demand {
   readonly memBytes?: number;
 }
 
+export interface JobDemand extends Demand {
+  /** It shares slots with others of its kind (`--oversubscribe`). */
+  readonly oversubscribe?: boolean;
+}
+
 /** What a node has. */
 export interface Capacity {
   /** Slots it offers now; fewer than `maxSlots` while others use the machine. */
   readonly slots: number;
   readonly maxSlots: number;
+  /** Jobs that share slots are started while all jobs take fewer than so many. @defaultValue `slots` */
+  readonly sharedSlots?: number;
   /** Infinity where it is not known. */
   readonly memBytes: number;
 }
@@ -35,11 +42,14 @@ export function canHold({ maxSlots, memBytes }: Capacity, demand: Demand): boole
 }
 
 /**
- * Whether the node holds the job now beside what it has. One that asks for more slots than the node offers now gets the
+ * Whether the node holds the job now beside what it has, which all counts the same: jobs that share slots leave none to
+ * others while they are more than the slots. One that asks for more slots than the node offers now gets the
  * whole node: it would wait as long as others use the machine, which may be for ever.
  */
-export function fits(capacity: Capacity, used: Required<Demand>, { slots, memBytes = 0 }: Demand): boolean {
-  const free = used.slots === 0 ? capacity.maxSlots : capacity.slots - used.slots;
+export function fits(capacity: Capacity, used: Required<Demand>, job: JobDemand): boolean {
+  const { slots, memBytes = 0, oversubscribe } = job;
+  const offered = oversubscribe === true ? sharedSlotsOf(capacity) : capacity.slots;
+  const free = used.slots === 0 ? capacity.maxSlots : offered - used.slots;
   return slots <= free && (memBytes === 0 || used.memBytes + memBytes <= capacity.memBytes);
 }
 
@@ -47,7 +57,7 @@ export function fits(capacity: Capacity, used: Required<Demand>, { slots, memByt
  * Those of the claimed jobs, in their order, that start now. What does not fit keeps its place: others pass it only where
  * that does not make it wait longer, so that small jobs cannot hold up a large one for ever.
  */
-export function startable<Job extends Demand>(
+export function startable<Job extends JobDemand>(
   capacity: Capacity,
   running: Required<Demand>,
   ready: readonly Job[],
@@ -55,11 +65,15 @@ export function startable<Job extends Demand>(
   const starting: Job[] = [];
   let used = running;
   for (const job of ready) {
-    if (used.slots > 0 && used.slots >= capacity.slots) break;
+    if (used.slots > 0 && used.slots >= sharedSlotsOf(capacity)) break;
     if (fits(capacity, used, job)) starting.push(job);
     used = plus(used, job);
   }
   return starting;
+}
+
+function sharedSlotsOf({ slots, sharedSlots }: Capacity): number {
+  return Math.max(slots, sharedSlots ?? slots);
 }
 
 /** What a node may claim beside what it has: as much as it can start, and one job that then waits for its place. */
@@ -75,18 +89,19 @@ export class ClaimRoom {
     this.#used = used;
   }
 
-  /** Whether anything may be claimed. */
+  /** Whether anything may be claimed; what shares slots may be even where not. */
   get isOpen(): boolean {
     return this.#used.slots < this.#capacity.slots + this.#ahead;
   }
 
-  admits(demand: Demand): boolean {
-    if (!this.isOpen || !canHold(this.#capacity, demand)) return false;
-    return this.#fits(demand) || !this.#somebodyWaits;
+  admits(demand: JobDemand): boolean {
+    if (!canHold(this.#capacity, demand)) return false;
+    if (this.isOpen) return this.#fits(demand) || !this.#somebodyWaits;
+    return demand.oversubscribe === true && fits(this.#capacity, this.#used, demand);
   }
 
   /** Takes the place of a job if there is one. */
-  take(demand: Demand): boolean {
+  take(demand: JobDemand): boolean {
     if (!this.admits(demand)) return false;
     this.#used = plus(this.#used, demand);
     return true;
@@ -100,7 +115,7 @@ export class ClaimRoom {
     return this.#used.slots > this.#capacity.slots + this.#ahead || this.#used.memBytes > this.#capacity.memBytes;
   }
 
-  #fits(demand: Demand): boolean {
+  #fits(demand: JobDemand): boolean {
     return fits({ ...this.#capacity, slots: this.#capacity.slots + this.#ahead }, this.#used, demand);
   }
 }

@@ -2,13 +2,13 @@ import { type BatchId, batchId } from '@omx/core';
 import { globalKeys, type NodeSize, parsePlacementClass, type Redis, suits } from '@omx/queue';
 import type { Delivery } from '@omx/queue/delivery';
 
-import type { Demand } from './capacity.ts';
+import type { JobDemand } from './capacity.ts';
 
 /** A placement class this node may take chunks of. */
 export interface TakenClass {
   readonly name: string;
   /** What each of its jobs takes at most. */
-  readonly demand: Demand;
+  readonly demand: JobDemand;
   /** It asks for certain nodes or labels. */
   readonly isChoosy: boolean;
   /** The batch of its next chunk, where that is known. */
@@ -36,6 +36,16 @@ export class ClassList {
     this.#node = node;
   }
 
+  /** Whether there are jobs that share slots, as it was at the last look. */
+  get hadSharing(): boolean {
+    return this.#classes.some(({ demand }) => demand.oversubscribe === true);
+  }
+
+  async haveSharing(isQuiet: boolean): Promise<boolean> {
+    await this.#keepUp(isQuiet);
+    return this.hadSharing;
+  }
+
   /** There may be a new one. */
   expire(): void {
     this.#readAt = Number.NEGATIVE_INFINITY;
@@ -47,7 +57,7 @@ export class ClassList {
    * @param isQuiet nothing has been heard since the last look
    */
   async inOrder(look: boolean, isQuiet: boolean): Promise<readonly TakenClass[]> {
-    if (performance.now() - this.#readAt > (isQuiet ? quietlyKnownForMs : knownForMs)) await this.#read();
+    await this.#keepUp(isQuiet);
     if (this.#classes.length <= 1 && !look) return this.#classes;
     const heads = await this.#delivery.heads(this.#classes.map(({ name }) => name));
     // One without a chunk comes last: it may have one whose time has come just now.
@@ -64,6 +74,10 @@ export class ClassList {
       .map(({ each, head }) => (head === last ? each : { ...each, next: batchId(head.batch) }));
   }
 
+  async #keepUp(isQuiet: boolean): Promise<void> {
+    if (performance.now() - this.#readAt > (isQuiet ? quietlyKnownForMs : knownForMs)) await this.#read();
+  }
+
   async #read(): Promise<void> {
     const [names, nodeCount] = await Promise.all([
       this.#redis.smembers(globalKeys.classes),
@@ -74,9 +88,9 @@ export class ClassList {
     this.#names = names;
     this.#classes = names.flatMap((name) => {
       const requirement = parsePlacementClass(name);
-      const { nodes, labels, cpus, memBytes } = requirement;
+      const { nodes, labels, cpus, memBytes, oversubscribe } = requirement;
       if (!suits(requirement, this.#node)) return [];
-      const demand = { slots: cpus, ...(memBytes === 0 ? {} : { memBytes }) };
+      const demand = { slots: cpus, oversubscribe, ...(memBytes === 0 ? {} : { memBytes }) };
       return [{ name, demand, isChoosy: nodes.length + Object.keys(labels).length > 0 }];
     });
     this.#readAt = performance.now();

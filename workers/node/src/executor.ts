@@ -2,28 +2,30 @@ import {
   type AttemptEnd,
   type BatchId,
   isOmxError,
+  type JobEvent,
   type NotStartedReason,
-  noOutput,
-  noUsage,
   type Outcome,
-  type OutputFacts,
 } from '@omx/core';
 import { type EndedEvent, type RefusedEvent, type Shepherd, type ShepherdEvent, type StartRequest } from '@omx/launch';
-import { type BatchStore, type JobRows, type JobStore, queueClock } from '@omx/queue';
+import { type BatchStore, type JobStore, queueClock } from '@omx/queue';
 import type { ResultsPool } from '@omx/worker-results';
 import type { Logger } from 'pino';
 
 import type { Attempt, Attempts } from './attempt.ts';
 import type { BatchCache, BatchRuntime } from './batch-cache.ts';
+import { capsuleFailure, type CapsuleFailure, wholeEnd } from './capsule-end.ts';
 import { type Capacity, type Demand, startable, sumOf } from './capacity.ts';
 import { isShortage, outcomeOfEnd, refusalReason } from './ending.ts';
+import { reportOfEnd } from './end-report.ts';
 import type { FollowUps } from './follow-ups.ts';
+import { filesOf, removeJobFolder } from './job-folders.ts';
 import { overMemoryLimit } from './memory-limits.ts';
 import { onQueueTime } from './queue-time.ts';
-import { type Report, Reporter } from './reporter.ts';
-import { nextTry } from './retry.ts';
-import { parseOutput } from './parse-output.ts';
-import { Starter } from './starter.ts';
+import { isOver, type Report, Reporter } from './reporter.ts';
+import type { WaitingCopy } from './moving/thaw-attempt.ts';
+import type { Resumer } from './moving/resume-from-image.ts';
+import { StartReports } from './start-reports.ts';
+import type { Starter } from './starter.ts';
 
 interface ExecutorOptions {
   readonly batches: BatchStore;
@@ -36,23 +38,22 @@ interface ExecutorOptions {
   readonly node: string;
   readonly capacity: () => Capacity;
   readonly followUps: FollowUps;
+  readonly starter: Starter;
+  readonly resumer: Resumer;
   readonly log: Logger;
 }
 
 /** More unreported ends than this, and nothing new is taken until they are written: bounds memory while Redis is slow. */
 const mostUnreported = 2000;
-/** A start is recorded when the job has run for so long. */
-const startReportMs = 30;
 /** A node short of processes, files or disk waits so long before it takes work again. */
 const shortageMs = 1000;
 
 /** Starts claimed jobs as slots come free, and turns what the shepherd reports into records. */
 export class Executor {
   readonly #options: ExecutorOptions;
-  readonly #starter: Starter;
   readonly #reporter: Reporter;
   #ready: Attempt[] = [];
-  readonly #startedLately: Attempt[] = [];
+  readonly #starts = new StartReports((attempt, at) => this.#reportStart(attempt, at));
   #isStarting = false;
   #outputKept: ReadonlySet<string> = new Set();
   #leaving = false;
@@ -62,10 +63,13 @@ export class Executor {
   onRecorded: (attempt: Attempt, end: AttemptEnd) => void = () => {};
   /** The shepherd tells of a process that is no attempt of a job. */
   onOther: (event: ShepherdEvent) => void = () => {};
+  /** A frozen job, or one on its way out of its image, is cancelled. */
+  onCancelFrozen: (attempt: Attempt) => void = () => {};
+  /** The node gives everything back. */
+  onGiveUp: () => void = () => {};
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    this.#starter = new Starter(options.shepherd, options.nodeDir, options.node);
     this.#reporter = new Reporter({
       batches: options.batches,
       jobs: options.jobs,
@@ -120,6 +124,7 @@ export class Executor {
       return;
     }
     if (attempt.phase === 'ending') return;
+    if (attempt.phase === 'frozen') return this.onCancelFrozen(attempt);
     this.#options.cache
       .get(attempt.batch)
       .then((runtime) =>
@@ -156,7 +161,8 @@ export class Executor {
     } else if (attempt.phase !== 'ending') {
       // Its request may not have been sent yet.
       attempt.fenced = true;
-      this.#options.shepherd.end(attempt.key, 'fenced', 0);
+      if (attempt.phase === 'frozen') this.onCancelFrozen(attempt);
+      else this.#options.shepherd.end(attempt.key, 'fenced', 0);
     }
   }
 
@@ -167,7 +173,7 @@ export class Executor {
 
   /** Lets go of what was kept for batches that are no longer in use. */
   forgetAllBut(kept: readonly BatchRuntime[]): void {
-    this.#starter.forgetAllBut(kept);
+    this.#options.starter.forgetAllBut(kept);
   }
 
   /** Gives jobs back that were claimed and have not started; they go before others again. */
@@ -177,10 +183,47 @@ export class Executor {
     for (const attempt of given) this.#handBack(attempt);
   }
 
+  /** A copy runs as the attempt from now on. @param end where it has ended already */
+  copyStarted(attempt: Attempt, { pid, startedAt }: Pick<WaitingCopy, 'pid' | 'startedAt'>, end?: EndedEvent): void {
+    this.#started(attempt, pid, attempt.startedAt ?? queueClock.fromLocal(startedAt));
+    if (end !== undefined) this.hearEnd(attempt, end);
+  }
+
+  /** There is no copy of the attempt: it begins anew, unless nobody wants it here any more. */
+  async startAnew(attempt: Attempt): Promise<void> {
+    const { attempts, shepherd } = this.#options;
+    if (attempt.fenced === true) attempts.remove(attempt);
+    else if (attempt.cancelledBy !== undefined) this.#end(attempt, { kind: 'cancelled', by: attempt.cancelledBy });
+    else if (this.#leaving) this.#giveBack(attempt, 0);
+    else shepherd.start(await this.#request(attempt));
+  }
+
+  /** An end that came while somebody else heard of the attempt (`hears`), or of which the shepherd does not know. */
+  hearEnd(attempt: Attempt, end: EndedEvent): void {
+    this.#ended(attempt, end);
+    this.#startReady();
+  }
+
+  /** The attempt's processes are gone for no fault of its own: it is queued again, as when its node dies. */
+  lose(attempt: Attempt): void {
+    this.#options.attempts.move(attempt, 'ending');
+    this.#reporter.report({
+      attempt,
+      event: { type: 'lose', attempt: attempt.number, at: queueClock.now() },
+      offerAt: 0,
+    });
+  }
+
+  /** Writes an event of an attempt that goes on; false where it is no longer ours. */
+  async record(attempt: Attempt, event: JobEvent): Promise<boolean> {
+    return this.#reporter.write(attempt, event);
+  }
+
   /** Gives everything back: what has not started as it was, what runs after it has been ended. */
   async giveUp(): Promise<void> {
     const { attempts, shepherd, cache } = this.#options;
     this.#leaving = true;
+    this.onGiveUp();
     this.giveBack(this.#ready);
     for (const attempt of attempts.all()) {
       if (attempt.phase === 'ready' || attempt.phase === 'ending') continue;
@@ -254,7 +297,8 @@ export class Executor {
       return [];
     }
     try {
-      return [await this.#starter.request(runtime, attempt)];
+      if (await this.#options.resumer.takes(runtime, attempt, this)) return [];
+      return [await this.#options.starter.request(runtime, attempt)];
     } catch (error) {
       // No room for the folder of its output, say.
       if (isShortage((error as NodeJS.ErrnoException).code)) throw error;
@@ -270,35 +314,45 @@ export class Executor {
   #handle(events: readonly ShepherdEvent[]): void {
     for (const told of events) {
       const attempt = this.#options.attempts.get(told.key);
-      const event = onQueueTime(told, attempt?.startedAt);
+      const start = attempt?.isCopy === true ? undefined : attempt?.startedAt;
+      const event = onQueueTime(this.#whole(told, attempt), start);
       if (attempt === undefined) {
-        if (event.type !== 'started')
-          this.#options.shepherd.acknowledge([event.key], { removeOutput: !this.#outputKept.has(event.key) });
+        if (event.type !== 'started') this.#forget(event.key);
         this.onOther(event);
         continue;
       }
+      if (attempt.hears !== undefined) {
+        attempt.hears(event);
+        continue;
+      }
       if (event.type === 'started') {
-        this.#options.attempts.move(attempt, 'running');
-        attempt.pid = event.pid;
-        attempt.startedAt = event.startedAt;
-        this.#reportStartSoon(attempt);
-        if (attempt.cancelledBy !== undefined) this.cancel(attempt, undefined);
+        this.#started(attempt, event.pid, event.startedAt);
       } else if (event.type === 'refused') this.#refused(attempt, event);
       else this.#ended(attempt, event);
     }
     this.#startReady();
   }
 
-  /** Jobs that end at once are never recorded as running: one write less for each. */
-  #reportStartSoon(attempt: Attempt): void {
-    this.#startedLately.push(attempt);
-    if (this.#startedLately.length > 1) return;
-    setTimeout(() => {
-      for (const started of this.#startedLately.splice(0)) {
-        if (started.phase === 'running' && started.startedAt !== undefined)
-          this.#reportStart(started, started.startedAt);
-      }
-    }, startReportMs);
+  #started(attempt: Attempt, pid: number, at: number): void {
+    this.#options.attempts.move(attempt, 'running');
+    Object.assign(attempt, { pid, startedAt: at });
+    this.#starts.soon(attempt);
+    if (attempt.cancelledBy !== undefined) this.cancel(attempt, undefined);
+  }
+
+  #whole(told: ShepherdEvent, attempt: Attempt | undefined): ShepherdEvent {
+    return told.type === 'ended' && attempt?.launcher === 'criu'
+      ? wholeEnd(this.#options.nodeDir, attempt, told)
+      : told;
+  }
+
+  /** What ended is no attempt of ours, or none any more. */
+  #forget(key: string): void {
+    const { shepherd, nodeDir } = this.#options;
+    const keepOutput = this.#outputKept.has(key);
+    shepherd.acknowledge([key], { removeOutput: !keepOutput });
+    const files = filesOf(key);
+    if (files !== undefined) removeJobFolder(nodeDir, files, { keepOutput });
   }
 
   #reportStart(attempt: Attempt, at: number): void {
@@ -351,7 +405,23 @@ export class Executor {
       this.#giveBack(attempt, 0);
       return;
     }
-    this.#end(attempt, outcomeOfEnd(event, attempt.cancelledBy, attempt.launcher), event);
+    const failure = attempt.launcher === 'criu' ? capsuleFailure(this.#options.nodeDir, attempt, event) : undefined;
+    if (failure !== undefined) this.#notStarted(attempt, failure, event);
+    else this.#end(attempt, outcomeOfEnd(event, attempt.cancelledBy, attempt.launcher), event);
+  }
+
+  /** The capsule began and its command did not: as if the shepherd had refused it. */
+  #notStarted(attempt: Attempt, { errno, words }: CapsuleFailure, { key, endedAt: at }: EndedEvent): void {
+    delete attempt.startedAt;
+    if (errno !== undefined) {
+      this.#refused(attempt, { type: 'refused', key, stage: 'exec', errno, at });
+      return;
+    }
+    const { batches, node, log } = this.#options;
+    batches
+      .addNote(attempt.batch, `${key} on ${node}: no capsule could be made: ${words}; omx doctor there says more`)
+      .catch((error: unknown) => log.error({ err: error }, 'a note could not be written'));
+    this.#refuse(attempt, 'launcher-unavailable');
   }
 
   #end(attempt: Attempt, outcome: Outcome, event?: EndedEvent): void {
@@ -364,40 +434,16 @@ export class Executor {
   async #report(attempt: Attempt, outcome: Outcome, event: EndedEvent | undefined): Promise<void> {
     const runtime = await this.#options.cache.get(attempt.batch);
     if (runtime === undefined) return;
-    if (event !== undefined) runtime.learn(event.endedAt - event.startedAt);
-    const spec = runtime.specOf(attempt.ordinal);
-    const rows: JobRows | undefined =
-      spec.parse === undefined || event === undefined
-        ? undefined
-        : await parseOutput({ ...this.#options, runtime, attempt, event, parser: spec.parse });
-    const at = event?.endedAt ?? queueClock.now();
-    const retryAt = nextTry(attempt.snapshot.job, outcome, spec.limits, queueClock.now());
-    const output = outputFacts(event);
-    this.#reporter.report({
-      attempt,
-      event: {
-        type: 'end',
-        attempt: attempt.number,
-        at,
-        outcome,
-        usage: event?.usage ?? noUsage,
-        output,
-        ...(attempt.startedAt === undefined ? {} : { started: { at: attempt.startedAt, launcher: attempt.launcher } }),
-      },
-      ...(retryAt === undefined ? {} : { retryAt }),
-      ...(output.place !== 'queue' || event?.output === undefined
-        ? {}
-        : { output: { ordinal: attempt.ordinal, attempt: attempt.number, ...event.output } }),
-      ...(rows === undefined ? {} : { rows }),
-    });
+    this.#reporter.report(await reportOfEnd({ ...this.#options, runtime, attempt, outcome, event }));
   }
 
   #settled(report: Report, accepted: boolean): void {
     const { attempt, event } = report;
-    if (event.type === 'start' || event.type === 'pause' || event.type === 'resume') return;
+    if (!isOver(event)) return;
     const kept = accepted && event.type === 'end' && event.output.place === 'node';
     // The shepherd has not heard of what is given back, and may soon of its next attempt, which has the same key.
     if (event.type !== 'give-back') this.#options.shepherd.acknowledge([attempt.key], { removeOutput: !kept });
+    if (attempt.launcher === 'criu') removeJobFolder(this.#options.nodeDir, attempt, { keepOutput: kept });
     this.#options.attempts.remove(attempt);
     if (report.retryAt !== undefined) this.#wakeAt(report.retryAt);
     if (accepted && event.type === 'end') this.onRecorded(attempt, event);
@@ -407,14 +453,4 @@ export class Executor {
   #wakeAt(at: number): void {
     setTimeout(() => this.onRoom(), Math.min(60_000, Math.max(0, at - queueClock.now() + 5))).unref();
   }
-}
-
-function outputFacts(event: EndedEvent | undefined): OutputFacts {
-  if (event === undefined || event.outBytes + event.errBytes === 0) return noOutput;
-  return {
-    place: event.output === undefined ? 'node' : 'queue',
-    outBytes: event.outBytes,
-    errBytes: event.errBytes,
-    truncated: event.truncated,
-  };
 }

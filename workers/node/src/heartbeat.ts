@@ -10,7 +10,6 @@ export interface NodeConstants {
   readonly identity: string;
   readonly role: NodeRole;
   readonly labels: Readonly<Record<string, string>>;
-  readonly facts: readonly LauncherFacts[];
   readonly version: string;
   readonly maxSlots: number;
   readonly leaseMs: number;
@@ -18,6 +17,8 @@ export interface NodeConstants {
   readonly place: string;
   readonly shepherdPid: number;
   readonly speed: number;
+  /** Where other nodes reach this one. */
+  readonly address: string;
   readonly map?: NodeMap;
 }
 
@@ -28,16 +29,16 @@ export interface NodeStatus {
   readonly slots: number;
   readonly running: number;
   readonly load: Load;
+  readonly facts: readonly LauncherFacts[];
 }
 
 /** The node as the others are to see it now. */
 export function describeNode(node: NodeConstants, status: NodeStatus): NodeInfo {
-  const { facts, ...constants } = node;
-  const { load, ...state } = status;
+  const { load, facts, ...state } = status;
   const memory = readMemoryFacts();
   const { username, uid, gid } = userInfo();
   return {
-    ...constants,
+    ...node,
     ...state,
     load: round(load.load),
     externalLoad: round(load.externalLoad),

@@ -4,7 +4,7 @@ import type { Chunk } from '@omx/queue/delivery';
 
 import type { Attempt, Attempts } from './attempt.ts';
 import type { BatchCache, BatchRuntime } from './batch-cache.ts';
-import type { ClaimRoom, Demand } from './capacity.ts';
+import type { ClaimRoom, JobDemand } from './capacity.ts';
 
 interface Stores {
   readonly batches: BatchStore;
@@ -103,9 +103,9 @@ function isClaimed(actual: Job, wanted: Job, attempt: Attempt, { attempts }: Sto
   );
 }
 
-function demandOf(runtime: BatchRuntime, ordinal: number): Demand {
-  const { cpus, memBytes } = runtime.specOf(ordinal).limits;
-  return { slots: cpus, ...(memBytes === undefined ? {} : { memBytes }) };
+function demandOf(runtime: BatchRuntime, ordinal: number): JobDemand {
+  const { limits, oversubscribe } = runtime.specOf(ordinal);
+  return { slots: limits.cpus, oversubscribe, ...(limits.memBytes === undefined ? {} : { memBytes: limits.memBytes }) };
 }
 
 function attemptOf(runtime: BatchRuntime, snapshot: JobSnapshot): Attempt {

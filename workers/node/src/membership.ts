@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { ExitCode, leftReason, type NodeInfo, type NodeState, OmxError } from '@omx/core';
 import { endShepherd, type Shepherd } from '@omx/launch';
-import { EventLog, type NodeEventType, type NodeStore, queueClock, type Redis } from '@omx/queue';
+import { EventLog, type NodeEventType, type NodeStore, type NodeWish, queueClock, type Redis } from '@omx/queue';
 import type { Logger } from 'pino';
 
 import { describeNode, type NodeConstants, type NodeStatus } from './heartbeat.ts';
@@ -34,7 +34,8 @@ export class Membership {
   readonly #options: MembershipOptions;
   readonly #events: EventLog;
   #shepherd: Shepherd | undefined;
-  #drained: string | undefined;
+  #drained: NodeWish | undefined;
+  #leaving = false;
   #quarantine: string | undefined;
   #said: NodeState = 'up';
   #clockAt = Number.NEGATIVE_INFINITY;
@@ -72,13 +73,29 @@ export class Membership {
 
   get state(): NodeState {
     if (this.#quarantine !== undefined) return 'quarantined';
-    if (this.#drained === undefined) return 'up';
+    if (this.#drained === undefined && !this.#leaving) return 'up';
     return this.#options.status().running > 0 ? 'draining' : 'drained';
   }
 
   /** Whether the node may take jobs now. */
   get takesJobs(): boolean {
     return this.state === 'up' && this.#options.constants.role !== 'home' && this.#options.lease.holds;
+  }
+
+  /** Whether the node may run its jobs. */
+  get holdsLease(): boolean {
+    return this.#options.lease.holds;
+  }
+
+  /** What somebody wants who has drained the node. */
+  get drained(): NodeWish | undefined {
+    return this.#drained;
+  }
+
+  /** The node gives its jobs away before it leaves, and nothing more is to be sent to it. */
+  async prepareToLeave(): Promise<void> {
+    this.#leaving = true;
+    await this.describe();
   }
 
   /** Takes no more jobs until it is trusted again: by itself (`trust`) or by `omx undrain`. */
@@ -144,7 +161,7 @@ export class Membership {
 
   #info(): NodeInfo {
     const { constants, status } = this.#options;
-    const reason = this.#quarantine ?? this.#drained ?? '';
+    const reason = this.#quarantine ?? this.#drained?.reason ?? (this.#leaving ? 'it leaves' : '');
     return describeNode(
       { ...constants, shepherdPid: this.#shepherd?.pid ?? 0 },
       { ...status(), state: this.state, reason },
@@ -173,7 +190,7 @@ export class Membership {
     const { nodes, constants } = this.#options;
     const wish = await nodes.wanted(constants.name);
     const wasDrained = this.#drained !== undefined;
-    this.#drained = wish?.state === 'drained' ? wish.reason : undefined;
+    this.#drained = wish?.state === 'drained' ? wish : undefined;
     if (wish !== undefined && wish.state !== 'drained') await nodes.fulfilled(constants.name, wish);
     if (wish?.state === 'trusted') await this.trust('somebody said so');
     if (wasDrained && this.#drained === undefined) await this.#say('node-undrained');
@@ -183,7 +200,7 @@ export class Membership {
     const { state } = this;
     if (state === this.#said) return;
     this.#said = state;
-    if (state === 'draining' || state === 'drained') await this.#say(`node-${state}`, this.#drained);
+    if (state === 'draining' || state === 'drained') await this.#say(`node-${state}`, this.#info().reason);
   }
 
   async #say(type: NodeEventType, text = ''): Promise<void> {

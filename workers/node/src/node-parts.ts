@@ -1,5 +1,6 @@
-import { readMemoryFacts, type Shepherd } from '@omx/launch';
-import type { BatchStore, JobStore, NodeStore, Redis } from '@omx/queue';
+import { mostShared } from '@omx/balance';
+import { type CriuProgram, readMemoryFacts, type Shepherd } from '@omx/launch';
+import { type BatchStore, type JobStore, MoveLog, type NodeStore, type Redis } from '@omx/queue';
 import { Delivery } from '@omx/queue/delivery';
 import { ResultsPool } from '@omx/worker-results';
 
@@ -10,10 +11,13 @@ import { Dependencies } from './dependencies.ts';
 import { Executor } from './executor.ts';
 import { FollowUps } from './follow-ups.ts';
 import type { Membership } from './membership.ts';
+import { FrozenJobs } from './moving/frozen-jobs.ts';
+import { type ImageParts, makeImageParts, makeMovingParts, type MovingParts } from './moving/moving-parts.ts';
 import type { NodeLoad } from './node-load.ts';
 import { Quarantine } from './quarantine.ts';
 import { Rescuer } from './rescue.ts';
 import { SelfTest } from './self-test.ts';
+import { Starter } from './starter.ts';
 import { TakeLoop } from './take-loop.ts';
 import { Wishes } from './wishes.ts';
 import type { WorkerOptions } from './worker.ts';
@@ -22,6 +26,10 @@ import type { WorkerOptions } from './worker.ts';
 interface Ground {
   readonly options: WorkerOptions;
   readonly redis: Redis;
+  readonly subscriber: Redis;
+  /** Where other nodes reach this one. */
+  readonly address: string;
+  readonly criu: () => Promise<CriuProgram>;
   readonly batches: BatchStore;
   readonly jobs: JobStore;
   readonly nodes: NodeStore;
@@ -47,6 +55,9 @@ export interface NodeParts {
   readonly followUps: FollowUps;
   readonly quarantine: Quarantine;
   readonly rescuer: Rescuer;
+  readonly frozen: FrozenJobs;
+  readonly images: ImageParts;
+  readonly moving: MovingParts;
 }
 
 /** Makes them and tells them of each other. Nothing of it acts yet. */
@@ -66,7 +77,19 @@ export function makeParts(ground: Ground): NodeParts {
   const pool = new ResultsPool();
   const memTotal = readMemoryFacts()?.totalBytes ?? 0;
   const memBytes = memTotal === 0 ? Infinity : memTotal;
-  const capacity = (): Capacity => ({ slots: load.slots, maxSlots, memBytes });
+  const capacity = (): Capacity => ({
+    slots: load.slots,
+    sharedSlots: mostShared * load.slots,
+    maxSlots,
+    memBytes,
+  });
+  const starter = new Starter(shepherd, nodeDir, name);
+  const movingGround = {
+    ...ground,
+    ...{ nodeDir, node: name, role: options.role, starter, capacity, log },
+    load: () => load.latest,
+  };
+  const images = makeImageParts(movingGround);
   const executor = new Executor({
     batches,
     jobs,
@@ -78,6 +101,8 @@ export function makeParts(ground: Ground): NodeParts {
     node: name,
     capacity,
     followUps,
+    starter,
+    resumer: images.resumer,
     log,
   });
   const takeLoop = new TakeLoop({
@@ -95,7 +120,9 @@ export function makeParts(ground: Ground): NodeParts {
     log,
   });
   const rescuer = new Rescuer({ batches, jobs, nodes, self: name, place, log });
-  const wishes = new Wishes({ jobs, cache, attempts, executor, log });
+  const frozen = new FrozenJobs({ ...movingGround, executor, moveLog: new MoveLog(redis) });
+  const wishes = new Wishes({ jobs, cache, attempts, executor, frozen, log });
+  const moving = makeMovingParts(movingGround, images, { executor, wishes });
   const selfTest = new SelfTest({ nodeDir, shepherd });
   const quarantine = new Quarantine({
     node: name,
@@ -109,7 +136,18 @@ export function makeParts(ground: Ground): NodeParts {
     onEnd: () => takeLoop.wake(),
     log,
   });
-  executor.onRecorded = (attempt, end) => quarantine.ended(attempt, end);
+  const wake = executor.onRoom;
+  executor.onRoom = () => {
+    frozen.thawWaiting();
+    wake();
+  };
+  executor.onCancelFrozen = (attempt) => frozen.cancel(attempt);
+  executor.onGiveUp = () => frozen.leave();
+  executor.onRecorded = (attempt, end) => {
+    quarantine.ended(attempt, end);
+    if (attempt.launcher === 'criu')
+      images.dropper.ended(attempt).catch((error: unknown) => log.error({ err: error }, 'an image could not be dropped'));
+  };
   executor.onOther = (event) => selfTest.hear(event);
   followUps.beforeStop = async () => quarantine.settle();
   return {
@@ -124,5 +162,8 @@ export function makeParts(ground: Ground): NodeParts {
     followUps,
     quarantine,
     rescuer,
+    frozen,
+    images,
+    moving,
   };
 }

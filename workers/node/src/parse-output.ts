@@ -5,7 +5,7 @@ import type { ResultsPool } from '@omx/worker-results';
 
 import type { Attempt } from './attempt.ts';
 import type { BatchRuntime } from './batch-cache.ts';
-import { outputPaths } from './starter.ts';
+import { capsuleOutput, keptOutput } from './job-folders.ts';
 
 /** What the batch's parser makes of an attempt's output. Its faults become the row's error; the job is not touched. */
 export async function parseOutput(options: {
@@ -17,7 +17,7 @@ export async function parseOutput(options: {
   readonly parser: string;
 }): Promise<JobRows> {
   const { pool, nodeDir, runtime, attempt, event, parser } = options;
-  const paths = outputPaths(nodeDir, attempt);
+  const paths = (attempt.launcher === 'criu' ? capsuleOutput : keptOutput)(nodeDir, attempt);
   const { value } = await runtime.expand(attempt.ordinal);
   const result = await pool.parse({
     parser,

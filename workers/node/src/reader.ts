@@ -1,4 +1,4 @@
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { attemptId, indexOf } from '@omx/core';
@@ -6,7 +6,7 @@ import type { ReadCursor, ReadPiece, ReadRequest } from '@omx/queue';
 
 import type { Attempts } from './attempt.ts';
 import type { BatchCache } from './batch-cache.ts';
-import { outputPaths } from './starter.ts';
+import { type AttemptFiles, capsuleOutput, keptOutput } from './job-folders.ts';
 
 /** Pauses between looks at a file while somebody waits for it: short at first, for output that comes in bursts. */
 const firstPauseMs = 10;
@@ -50,7 +50,7 @@ export class OutputReader {
       const live = attempt !== undefined && attempt.phase !== 'ending';
       const bytes = await this.#read(
         cursor,
-        outputPaths(this.#nodeDir, { batch: request.batch, index: number, number: cursor.attempt }),
+        { batch: request.batch, index: number, number: cursor.attempt },
         room,
       );
       if (bytes.length > 0 || !live) pieces.push({ cursor, bytes, ended: !live && bytes.length < room });
@@ -59,21 +59,30 @@ export class OutputReader {
     return pieces;
   }
 
-  async #read(cursor: ReadCursor, paths: { out: string; err: string }, limit: number): Promise<Buffer> {
-    const path = cursor.stream === 'out' ? paths.out : paths.err;
-    let file: FileHandle | undefined;
-    try {
-      const { size } = await stat(path);
-      if (size <= cursor.offset) return Buffer.alloc(0);
-      file = await open(path, 'r');
-      const buffer = Buffer.allocUnsafe(Math.min(limit, size - cursor.offset));
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, cursor.offset);
-      return buffer.subarray(0, bytesRead);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
-      throw error;
-    } finally {
-      await file?.close();
+  async #read({ stream, offset }: ReadCursor, attempt: AttemptFiles, limit: number): Promise<Buffer> {
+    // In this order: what is kept of a job in a capsule goes from the one place to the other.
+    for (const place of [capsuleOutput, keptOutput]) {
+      const bytes = await readPiece(place(this.#nodeDir, attempt)[stream], offset, limit);
+      if (bytes !== undefined) return bytes;
     }
+    return Buffer.alloc(0);
+  }
+}
+
+/** Undefined where there is no such file. */
+async function readPiece(path: string, offset: number, limit: number): Promise<Buffer | undefined> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    const { size } = await file.stat();
+    if (size <= offset) return Buffer.alloc(0);
+    const buffer = Buffer.allocUnsafe(Math.min(limit, size - offset));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
+    return buffer.subarray(0, bytesRead);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
+    throw error;
+  } finally {
+    await file?.close();
   }
 }

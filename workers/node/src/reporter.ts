@@ -24,6 +24,8 @@ export interface Report {
   readonly offerAt?: number;
   readonly output?: PackedOutput;
   readonly rows?: JobRows;
+  /** Hears whether it was accepted. */
+  readonly told?: (accepted: boolean) => void;
 }
 
 export interface ReporterEvents {
@@ -68,6 +70,11 @@ export class Reporter {
     if (!this.#flushing.has(batch)) {
       this.#flushing.set(batch, this.#flush(batch).catch(this.#events.failed));
     }
+  }
+
+  /** Writes one event of an attempt that goes on. @returns false where the attempt is no longer ours: nothing was written */
+  async write(attempt: Attempt, event: JobEvent): Promise<boolean> {
+    return new Promise((resolve) => this.report({ attempt, event, told: resolve }));
   }
 
   /** Waits until everything reported so far is settled. */
@@ -118,7 +125,15 @@ export class Reporter {
     let open = [...reports];
     while (open.length > 0) {
       const changes = new Map<Report, JobChange>();
+      // What follows another of the same attempt can only be told once that is written.
+      const inTurn = new Set<Attempt>();
+      const later: Report[] = [];
       for (const report of open) {
+        if (inTurn.has(report.attempt)) {
+          later.push(report);
+          continue;
+        }
+        inTurn.add(report.attempt);
         const change = changeOf(report);
         if (change === undefined) await this.#supersede(reports, report);
         else changes.set(report, change);
@@ -145,6 +160,7 @@ export class Reporter {
           await this.#supersede(reports, report, conflict.job);
         }
       }
+      open.push(...later);
       this.#events.written(id, result);
     }
   }
@@ -169,13 +185,19 @@ export class Reporter {
 
   #settle(reports: Set<Report>, report: Report, accepted: boolean): void {
     reports.delete(report);
+    report.told?.(accepted);
     this.#events.settled(report, accepted);
   }
 }
 
+/** Whether the attempt is none of this node's after the event. */
+export function isOver({ type }: JobEvent): boolean {
+  return type === 'end' || type === 'requeue' || type === 'lose' || type === 'give-back';
+}
+
 /** A start whose end is in the same group need not be written. */
 function mergeStarts(reports: Report[]): Report[] {
-  const ended = new Set(reports.filter((report) => report.event.type !== 'start').map((report) => report.attempt));
+  const ended = new Set(reports.filter((report) => isOver(report.event)).map((report) => report.attempt));
   return reports.filter((report) => report.event.type !== 'start' || !ended.has(report.attempt));
 }
 

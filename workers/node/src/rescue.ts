@@ -1,4 +1,4 @@
-import { type Batch, type BatchId, leftReason, type NodeInfo } from '@omx/core';
+import { type Batch, type BatchId, type Job, leftReason, type NodeInfo } from '@omx/core';
 import { endShepherd } from '@omx/launch';
 import { type BatchStore, batchKeys, EventLog, type JobStore, type NodeStore, queueClock } from '@omx/queue';
 import type { Logger } from 'pino';
@@ -24,8 +24,8 @@ interface RescuerOptions {
   readonly log: Logger;
 }
 
-/** Whether the holder of an attempt is alive after all. */
-type Keep = (batch: BatchId, ordinal: number, attempt: number) => boolean;
+/** Whether an attempt stays its node's: it is alive after all, or will be. */
+type Keep = (batch: BatchId, ordinal: number, job: Job) => boolean;
 
 /**
  * Takes jobs from a node that is lost, or from this node's own earlier self.
@@ -76,7 +76,7 @@ export class Rescuer {
     this.#watch.beginAnew();
   }
 
-  /** @param keep attempts that are alive after all, by batch, ordinal and number */
+  /** @param keep attempts that stay this node's */
   async freeJobsOf(node: string, keep: Keep, why: string, stillOurs: () => Promise<boolean>): Promise<number> {
     const { batches } = this.#options;
     let freed = 0;
@@ -112,7 +112,8 @@ export class Rescuer {
       if (nearby) await endShepherd(node.shepherdPid);
       const freed = await this.freeJobsOf(
         node.name,
-        () => false,
+        // What its user has frozen is on its disk, and goes on with it; unless that will never be.
+        (_batch, _ordinal, { status, wish }) => status === 'frozen' && wish === 'freeze' && !gone,
         `node ${node.name} is lost; it was last heard of at ${new Date(node.lastSeen).toISOString()}`,
         claim,
       );
@@ -133,7 +134,7 @@ export class Rescuer {
       batch,
       [{ first: 0, last: batch.total - 1 }],
       (job, ordinal) => {
-        if (!('node' in job) || job.status === 'ended' || job.node !== node || keep(batch.id, ordinal, job.attempt))
+        if (!('node' in job) || job.status === 'ended' || job.node !== node || keep(batch.id, ordinal, job))
           return undefined;
         return { type: job.status === 'leased' ? 'requeue' : 'lose', attempt: job.attempt, at: queueClock.now() };
       },

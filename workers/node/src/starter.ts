@@ -6,15 +6,7 @@ import type { Shepherd, StartRequest } from '@omx/launch';
 
 import type { Attempt } from './attempt.ts';
 import type { BatchRuntime } from './batch-cache.ts';
-
-/** Where an attempt's output is on this node. */
-export function outputPaths(
-  nodeDir: string,
-  attempt: Pick<Attempt, 'batch' | 'index' | 'number'>,
-): { readonly out: string; readonly err: string } {
-  const stem = join(nodeDir, 'out', attempt.batch, `${attempt.index}.${attempt.number}`);
-  return { out: `${stem}.out`, err: `${stem}.err` };
-}
+import { capsuleOutput, jobFolder, keptOutput, makeJobFolder } from './job-folders.ts';
 
 /** Makes start requests, and sees to it that the shepherd knows a batch's environment before its first job. */
 export class Starter {
@@ -33,35 +25,44 @@ export class Starter {
     this.#folders = new Set(existsSync(out) ? readdirSync(out) : []);
   }
 
-  /** @throws OmxError where the launcher the batch asks for is not there */
-  async request(runtime: BatchRuntime, attempt: Attempt): Promise<StartRequest> {
-    const { launcher } = runtime.launcher;
+  /**
+   * @param copy for a copy of an attempt that ran so long before: its folder stays as it is, and whoever makes the copy puts
+   * his command line in the place of the job's
+   * @throws OmxError where the launcher the batch asks for is not there
+   */
+  async request(runtime: BatchRuntime, attempt: Attempt, copy?: { readonly ranMs: number }): Promise<StartRequest> {
+    const launcher = await runtime.launcher();
     const spec = runtime.specOf(attempt.ordinal);
     const job = await runtime.expand(attempt.ordinal);
     const path = runtime.environment.find((entry) => entry.startsWith('PATH='));
+    const hasCapsule = launcher.name === 'criu';
+    const paths = (hasCapsule ? capsuleOutput : keptOutput)(this.#nodeDir, attempt);
     const plan = launcher.plan({
       argv: job.argv,
       cwd: spec.cwd,
+      ...(spec.stdin === undefined ? {} : { stdin: spec.stdin }),
+      ...(hasCapsule ? { folder: (copy === undefined ? makeJobFolder : jobFolder)(this.#nodeDir, attempt) } : {}),
       ...(path === undefined ? {} : { path: path.slice('PATH='.length) as Bytes }),
       groupId: Number(attempt.batch.slice(1)),
       ...(spec.limits.memBytes === undefined ? {} : { memBytes: spec.limits.memBytes }),
     });
     attempt.launcher = launcher.name;
     this.#prepare(runtime, attempt);
-    const paths = outputPaths(this.#nodeDir, attempt);
     return {
       key: attempt.key,
       argv: plan.argv,
       environment: spec.env,
       extraEnv: [...plan.env, ...this.#variables(attempt, job.value)],
-      cwd: spec.cwd,
+      // A copy has its own already.
+      cwd: copy === undefined ? spec.cwd : bytesOf('/'),
       umask: spec.umask,
-      stdin: spec.stdin ?? bytesOf('/dev/null'),
+      stdin: (copy === undefined ? spec.stdin : undefined) ?? bytesOf('/dev/null'),
       stdout: bytesOf(paths.out),
       stderr: bytesOf(paths.err),
-      timeMs: spec.limits.timeMs ?? 0,
+      timeMs: timeLeft(spec.limits.timeMs, copy?.ranMs),
       graceMs: spec.limits.graceMs,
       maxOutputBytes: spec.limits.maxOutputBytes ?? 0,
+      ...(plan.killSignal === undefined ? {} : { killSignal: plan.killSignal }),
     };
   }
 
@@ -103,6 +104,11 @@ export class Starter {
       ...(bufferOf(value).length > 100_000 ? [] : [`OMX_VALUE=${value}` as Bytes]),
     ];
   }
+}
+
+/** Zero is no limit. */
+function timeLeft(limitMs: number | undefined, ranMs = 0): number {
+  return limitMs === undefined ? 0 : Math.max(1, limitMs - ranMs);
 }
 
 function removeIfEmpty(folder: string): void {

@@ -12,6 +12,7 @@ import type { Executor } from './executor.ts';
 import { IdleNotice } from './idle-notice.ts';
 import { claim } from './intake.ts';
 import { formatIdle, freeOf, type IdleNode, jobsFor, overdue } from './sharing.ts';
+import { SlotSharing } from './slot-sharing.ts';
 
 interface TakeLoopOptions {
   readonly redis: Redis;
@@ -44,6 +45,7 @@ export class TakeLoop {
   readonly #options: TakeLoopOptions;
   readonly #classes: ClassList;
   readonly #crowding: Crowding;
+  readonly #slotSharing: SlotSharing;
   readonly #idle = new IdleNotice(performance.now());
   #running: Promise<void> | undefined;
   #stopping = false;
@@ -61,6 +63,7 @@ export class TakeLoop {
     this.#options = options;
     this.#classes = new ClassList(options.redis, options.delivery, options.node);
     this.#crowding = new Crowding(options.nodes, options.node.name);
+    this.#slotSharing = new SlotSharing(options.nodes, options.node.name);
     options.executor.onRoom = () => this.wake();
     options.executor.onShortage = (ms) => this.#rest(ms);
   }
@@ -113,13 +116,20 @@ export class TakeLoop {
     const { delivery, executor, cache } = this.#options;
     if (!this.#mayLook) return 'full';
     const capacity = await this.#capacityNow();
-    if (!this.#room(capacity, this.#latest).isOpen) return 'full';
+    if (!this.#room(capacity, this.#latest).isOpen && !(await this.#mayShare())) return 'full';
     // Ahead is only claimed what is known to be short, so the batch must be known before its chunk is taken.
     const isAhead = executor.used.slots >= capacity.slots;
+    let somebodyWaits = false;
     for (const each of await this.#classes.inOrder(isAhead, this.#isQuiet)) {
       if (isAhead && each.next === undefined) continue;
       const next = isAhead && each.next !== undefined ? await cache.get(each.next) : undefined;
-      if (!this.#room(capacity, next).admits(each.demand)) continue;
+      // What comes first and needs slots of its own would wait for ever behind those that share them.
+      if (isAhead && each.demand.oversubscribe === true && !somebodyWaits)
+        capacity.sharedSlots = await this.#slotSharing.slots(capacity.slots, performance.now());
+      if (!this.#room(capacity, next).admits(each.demand)) {
+        somebodyWaits = true;
+        continue;
+      }
       const chunk = await delivery.take(each.name);
       if (chunk === undefined) continue;
       await claim(
@@ -141,11 +151,25 @@ export class TakeLoop {
     return mayTake() && performance.now() >= this.#restUntil && !executor.isBehind;
   }
 
-  async #capacityNow(): Promise<Capacity> {
+  /** For jobs that share slots only as many as for others, until it is known that such jobs wait. */
+  async #capacityNow(): Promise<Capacity & { sharedSlots: number }> {
     const { capacity, executor } = this.#options;
     const now = capacity();
     const may = await this.#crowding.mayTake(now.slots, executor.used.slots, performance.now());
-    return may ? { ...now, slots: 1 } : now;
+    const slots = may ? 1 : now.slots;
+    return { ...now, slots, sharedSlots: slots };
+  }
+
+  /** All slots are taken, and there may be jobs that are content with a part of one. */
+  async #mayShare(): Promise<boolean> {
+    return this.#isShareable && (await this.#classes.haveSharing(this.#isQuiet));
+  }
+
+  get #isShareable(): boolean {
+    const { capacity, executor } = this.#options;
+    const { slots, sharedSlots = slots } = capacity();
+    const used = executor.used.slots;
+    return used >= slots && used < sharedSlots;
   }
 
   #room(capacity: Capacity, runtime: BatchRuntime | undefined): ClaimRoom {
@@ -197,7 +221,7 @@ export class TakeLoop {
     const { capacity, executor, mayTake } = this.#options;
     const { slots } = capacity();
     // Without room there is nothing to look for; who offers no slots looks whether others leave work undone.
-    const looks = mayTake() && (slots === 0 || executor.used.slots < slots);
+    const looks = mayTake() && (slots === 0 || executor.used.slots < slots || (this.#isShareable && this.#classes.hadSharing));
     await new Promise<void>((resolve) => {
       const lookMs = this.#idle.isOver(performance.now()) ? quietLookMs : idleLookMs;
       const timer = setTimeout(resolve, looks ? lookMs : 60_000);

@@ -1,10 +1,11 @@
-import type { BatchId } from '@omx/core';
+import type { BatchId, Job } from '@omx/core';
 import type { JobStore } from '@omx/queue';
 import type { Logger } from 'pino';
 
 import type { Attempt, Attempts } from './attempt.ts';
 import type { BatchCache } from './batch-cache.ts';
 import type { Executor } from './executor.ts';
+import type { FrozenJobs } from './moving/frozen-jobs.ts';
 
 /**
  * Carries out what users asked of jobs this node holds (cancel, pause, resume). The wish stands in the job's record;
@@ -16,6 +17,7 @@ export class Wishes {
     readonly cache: BatchCache;
     readonly attempts: Attempts;
     readonly executor: Executor;
+    readonly frozen: FrozenJobs;
     readonly log: Logger;
   };
 
@@ -24,6 +26,7 @@ export class Wishes {
     readonly cache: BatchCache;
     readonly attempts: Attempts;
     readonly executor: Executor;
+    readonly frozen: FrozenJobs;
     readonly log: Logger;
   }) {
     this.#options = options;
@@ -50,6 +53,8 @@ export class Wishes {
 
   #carryOut(attempt: Attempt, actual: Attempt['snapshot']['job'], graceMs: number | undefined): void {
     const { executor, log } = this.#options;
+    // Whoever moves it looks again when that is done.
+    if (attempt.phase === 'arriving' || attempt.inHand === 'move') return;
     const ours = attempt.snapshot.job;
     const newer =
       actual.attempt !== attempt.number ||
@@ -60,7 +65,27 @@ export class Wishes {
       log.warn({ job: attempt.key }, 'the job belongs to somebody else now: ending it here');
       executor.fence(attempt);
     } else if (actual.wish === 'cancel') executor.cancel(attempt, graceMs);
+    else if (attempt.inHand !== undefined) return;
+    else if (actual.status === 'frozen') this.#carryOutFrozen(attempt, actual);
+    else if (actual.wish === 'freeze') this.#freeze(attempt);
     else if (actual.wish === 'pause' && actual.status === 'running') executor.pause(attempt, true);
     else if (actual.wish === 'none' && actual.status === 'paused') executor.pause(attempt, false);
+  }
+
+  #carryOutFrozen(attempt: Attempt, { wish }: Job): void {
+    const { executor, frozen } = this.#options;
+    if (attempt.phase === 'frozen' && wish === 'none') frozen.resume(attempt);
+    else if (attempt.phase === 'running' && wish === 'freeze') this.#freeze(attempt);
+    // Its worker died as it was about to freeze it, and it was let go on.
+    else if (attempt.phase === 'running')
+      executor
+        .record(attempt, { type: 'thaw', attempt: attempt.number })
+        .catch((error: unknown) => this.#options.log.error({ err: error }, 'a job could not be told to be running'));
+  }
+
+  #freeze(attempt: Attempt): void {
+    this.#options.frozen
+      .freeze(attempt)
+      .catch((error: unknown) => this.#options.log.error({ err: error }, 'a job could not be frozen'));
   }
 }

@@ -2,11 +2,12 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { errorOf, isOmxError, type LauncherName, type NodeMap, type NodeRole, type OnLost } from '@omx/core';
-import { detectLaunchers, readPlace, Shepherd } from '@omx/launch';
+import { readPlace, readProcessTable, Shepherd } from '@omx/launch';
 import {
   BatchStore,
   describeAddress,
   JobStore,
+  localAddress,
   NodeStore,
   openConnection,
   type QueueAddress,
@@ -19,12 +20,13 @@ import type { Logger } from 'pino';
 import { adopt } from './adoption.ts';
 import { Attempts } from './attempt.ts';
 import { BatchCache } from './batch-cache.ts';
+import { earlierOf } from './capsule-jobs.ts';
 import { nodeIdentity } from './identity.ts';
 import { Lease } from './lease.ts';
 import { Membership } from './membership.ts';
 import { NodeLoad } from './node-load.ts';
 import { makeParts, type NodeParts } from './node-parts.ts';
-import { offeredLaunchers } from './offered-launchers.ts';
+import { NodeLaunchers } from './node-launchers.ts';
 import { OutputReader } from './reader.ts';
 import { checkPaths } from './path-check.ts';
 import { Timers } from './timers.ts';
@@ -47,7 +49,11 @@ export interface WorkerOptions {
   readonly onLost: OnLost;
   /** Leave after so long without a job, milliseconds; undefined: stay. */
   readonly idleMs?: number;
+  /** Told to leave, it first moves jobs to other nodes for at most so long, milliseconds. */
+  readonly graceMs: number;
   readonly map?: NodeMap;
+  /** Where other nodes reach this one for jobs that move. @defaultValue from where it is connected to the queue */
+  readonly reachableAt?: string;
   readonly version: string;
   readonly log: Logger;
 }
@@ -58,6 +64,8 @@ const sweepMs = 2000;
 /** What messages tell at once is looked for so often. */
 const mendMs = 5000;
 const homeLookMs = 5000;
+const checkpointLookMs = 1000;
+const imageSweepMs = 180_000;
 /** One cause of a lost connection is told so often. */
 const sameReasonMs = 60_000;
 
@@ -73,6 +81,8 @@ export class NodeWorker {
   readonly #attempts = new Attempts();
   readonly #timers = new Timers((error) => this.#failed(error));
   #parts: NodeParts | undefined;
+  /** The same, of a worker that has been told to leave. */
+  #leavingParts: NodeParts | undefined;
   #busyAt = performance.now();
   /** Of the embedded queue's server. */
   #serverPid: number | undefined;
@@ -109,11 +119,11 @@ export class NodeWorker {
     // A server that runs for us alone; any other's work is not ours.
     if ('socket' in this.#options.address)
       this.#serverPid = Number(/process_id:(\d+)/.exec(await this.#redis.info('server'))?.[1]);
-    const facts = offeredLaunchers(await detectLaunchers(), this.#options.launchers);
+    const launchers = await NodeLaunchers.detect(this.#options.launchers);
     const batches = new BatchStore(this.#redis);
     const jobs = new JobStore(batches);
     const nodes = new NodeStore(this.#redis);
-    const cache = new BatchCache(batches, name, facts);
+    const cache = new BatchCache(batches, name, launchers);
     const load = new NodeLoad({ slots: this.#options.slots, own: () => this.#ownProcesses() });
     const { maxSlots, speed } = load;
     const identity = nodeIdentity(nodeDir);
@@ -129,16 +139,16 @@ export class NodeWorker {
         identity,
         role,
         labels,
-        facts,
         version,
         maxSlots,
         leaseMs,
         onLost,
         place,
         speed,
+        address: this.#options.reachableAt ?? localAddress(this.#redis),
         ...(map === undefined ? {} : { map }),
       },
-      status: () => ({ slots: load.slots, running: this.#attempts.running, load: load.latest }),
+      status: () => ({ slots: load.slots, running: this.#attempts.running, load: load.latest, facts: launchers.facts }),
       log,
       onBack: async () => {
         await this.#parts?.wishes.checkAll();
@@ -152,6 +162,9 @@ export class NodeWorker {
     const parts = makeParts({
       options: this.#options,
       redis: this.#redis,
+      subscriber: this.#subscriber,
+      address: this.#options.reachableAt ?? localAddress(this.#redis),
+      criu: async () => launchers.usableCriu(),
       batches,
       jobs,
       nodes,
@@ -164,10 +177,14 @@ export class NodeWorker {
       onConnectionError: (error) => this.#connectionError(error),
     });
     this.#parts = parts;
-    const { executor, followUps, takeLoop, rescuer } = parts;
+    const { executor, followUps, takeLoop, rescuer, moving, frozen, images } = parts;
     // Adoption may take longer than a lease lasts.
     this.#timers.every(this.#beatMs, async () => this.#beat(membership, load));
-    const outputKept = await adopt({ shepherd, attempts: this.#attempts, cache, jobs, rescuer, node: name });
+    await moving.handOver.recover(shepherd.hello);
+    const outputKept = await adopt({
+      ...{ shepherd, attempts: this.#attempts, cache, jobs, rescuer, node: name, nodeDir },
+      ...{ executor, frozen, resumer: images.resumer },
+    });
     executor.listen(outputKept);
     const reader = new OutputReader(nodeDir, cache, this.#attempts);
     await serveRequests(
@@ -176,21 +193,28 @@ export class NodeWorker {
       name,
       {
         read: async (request) => reader.answer(request),
-        usage: async () => readUsage(this.#attempts),
+        usage: async () => readUsage(this.#attempts, readProcessTable(), (attempt) => earlierOf(nodeDir, attempt)),
         check: async ({ paths }) => checkPaths(paths),
+        ...moving.answers,
       },
       (error) => this.#failed(error),
     );
     await listenForWakeUps(this.#subscriber, name, parts, (error) => this.#failed(error));
     shepherd.onClose((error) => this.#shepherdGone(error));
     await membership.bind(shepherd);
+    await moving.handOver.begin();
     takeLoop.start();
     this.#timers.every(sweepMs, async () => this.#sweep(parts));
     this.#timers.every(mendMs, async () => parts.followUps.sweep());
     // By itself, as it measures time by its own looks.
     this.#timers.repeat(sweepMs, async () => rescuer.rescueLostNodes());
+    this.#timers.repeat(sweepMs, async () => moving.balancer.look());
+    this.#timers.every(sweepMs, async () => this.#evacuate(parts));
+    this.#timers.every(checkpointLookMs, async () => moving.checkpointer.makeDue());
+    this.#timers.every(imageSweepMs, async () => images.keeper.sweep());
     this.#timers.every(homeLookMs, async () => this.#leaveWithoutHome());
     await followUps.sweep();
+    await images.keeper.sweep();
     takeLoop.wake();
     log.info({ node: name, slots: maxSlots, pid: process.pid }, 'node is up');
   }
@@ -206,6 +230,7 @@ export class NodeWorker {
 
   async #leave(options: { readonly keepJobs?: boolean }): Promise<void> {
     const parts = this.#parts;
+    this.#leavingParts = parts;
     this.#parts = undefined;
     this.#timers.stop();
     if (parts !== undefined) {
@@ -213,6 +238,12 @@ export class NodeWorker {
       this.#timers.every(this.#beatMs, async () => parts.membership.beat());
       parts.quarantine.close();
       await parts.takeLoop.stop();
+      await parts.moving.balancer.leave();
+      if (options.keepJobs !== true) {
+        await parts.membership.prepareToLeave();
+        await parts.moving.evacuation.leave(this.#options.graceMs, `node ${this.#options.name} leaves`);
+      }
+      await parts.moving.handOver.close();
       if (options.keepJobs !== true) await parts.executor.giveUp();
       await parts.pool.close();
       if (options.keepJobs === true) parts.shepherd.close();
@@ -225,6 +256,21 @@ export class NodeWorker {
     this.#redis.disconnect();
     this.#subscriber.disconnect();
     this.#stopped?.();
+  }
+
+  /** Begins no more moves of jobs away from a node that is told to leave. @returns whether there were any to begin */
+  hurry(): boolean {
+    return this.#leavingParts?.moving.evacuation.hurry() ?? false;
+  }
+
+  /** Who drains a node wants its jobs elsewhere. */
+  async #evacuate({ membership, moving }: NodeParts): Promise<void> {
+    const { drained } = membership;
+    await moving.evacuation.look(
+      drained === undefined
+        ? undefined
+        : { why: `node ${this.#options.name} is drained`, requeue: drained.requeue === true },
+    );
   }
 
   async #beat(membership: Membership, load: NodeLoad): Promise<void> {
@@ -254,6 +300,7 @@ export class NodeWorker {
 
   async #sweep(parts: NodeParts): Promise<void> {
     await parts.wishes.checkAll();
+    parts.frozen.thawWaiting();
     parts.executor.enforceMemory();
     const inUse = new Set([...this.#attempts.all()].map((attempt) => attempt.batch));
     parts.executor.forgetAllBut(await parts.cache.forgetIdle(inUse));
@@ -321,6 +368,7 @@ export class NodeWorker {
     await parts.delivery.close();
     await parts.pool.close();
     this.#subscriber.removeAllListeners('message');
+    this.#subscriber.removeAllListeners('messageBuffer');
     this.#subscriber.removeAllListeners('ready');
     for (const attempt of this.#attempts.all()) this.#attempts.remove(attempt);
     await this.start();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { canHold, type Capacity, ClaimRoom, type Demand, fits, nothing, startable } from '../src/capacity.ts';
+import { canHold, type Capacity, ClaimRoom, type Demand, fits, type JobDemand, nothing, startable } from '../src/capacity.ts';
 
 const GiB = 2 ** 30;
 const node: Capacity = { slots: 4, maxSlots: 4, memBytes: 8 * GiB };
@@ -81,5 +81,25 @@ describe('claiming', () => {
     expect([room.take(job(1)), room.take(job(1))]).toEqual([true, false]);
     room.release(job(1));
     expect(room.take(job(1))).toBe(true);
+  });
+});
+
+describe('jobs that share slots', () => {
+  const shared = { ...node, slots: 2, sharedSlots: 8 };
+  const sharing = (slots: number, gib?: number): JobDemand => ({ ...job(slots, gib), oversubscribe: true });
+
+  test('start beyond the slots as far as they are shared, and as memory lasts', () => {
+    const ready = Array.from({ length: 9 }, () => sharing(1));
+    expect(startable(shared, nothing, ready)).toHaveLength(8);
+    expect(fits(shared, used(2, 6), sharing(1, 2))).toBe(true);
+    expect(fits(shared, used(2, 6), sharing(1, 3))).toBe(false);
+    expect(fits(shared, used(2), job(1))).toBe(false);
+  });
+
+  test('are claimed where others are not, and none to wait', () => {
+    const room = new ClaimRoom({ ...shared, sharedSlots: 3 }, 0, used(2));
+    expect([room.admits(job(1)), room.take(sharing(1)), room.take(sharing(1))]).toEqual([false, true, false]);
+    expect(new ClaimRoom({ ...shared, sharedSlots: 2 }, 0, used(2)).admits(sharing(1))).toBe(false);
+    expect(new ClaimRoom(shared, 0, used(2)).admits(sharing(5))).toBe(false);
   });
 });

@@ -28,6 +28,12 @@ export interface Assignment {
 
 export const emptyHistory: MigrationHistory = { nodes: new Map(), assignments: new Map() };
 
+/** What is left of a round when one of its moves was not made: its job is where it was, and nobody waits for it. */
+export function withoutMove(history: MigrationHistory, job: string): MigrationHistory {
+  const assignments = new Map(history.assignments);
+  return assignments.delete(job) ? { ...history, assignments } : history;
+}
+
 /** MOSIX's averages, of which this much is kept a second: of the old value when the load rises, and when it falls. */
 const keptRising = 5 / 8;
 const keptFalling = 7 / 8;

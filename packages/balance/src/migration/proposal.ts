@@ -19,12 +19,12 @@ export type Accept = (proposal: Proposal) => boolean;
  *
  * @param worth - of a target; 0 or less where it will not do
  */
-export function drawNearBest(
-  targets: readonly Standing[],
-  worth: (target: Standing) => number,
+export function drawNearBest<Target>(
+  targets: readonly Target[],
+  worth: (target: Target) => number,
   nearEqual: number,
   random: () => number,
-): Standing | undefined {
+): Target | undefined {
   let best = 0;
   const worths = targets.map((target) => {
     const value = worth(target);

@@ -22,6 +22,8 @@ export interface BalancedNode {
   readonly memTotal: number;
   /** Bytes that could be given out without paging. */
   readonly memFree: number;
+  /** Slots that no job takes; below 0 where jobs share them. None given: they do not matter. */
+  readonly freeSlots?: number;
 }
 
 export interface BalancedJob {
@@ -44,6 +46,8 @@ export interface BalancedJob {
   readonly expectedCpuMs?: number;
   /** Milliseconds on the clock that is given to `decide` as `now`. */
   readonly lastMovedAt?: number;
+  /** Slots that must be free where it goes. None given: none, as it shares them (`--oversubscribe`). */
+  readonly slots?: number;
   /** How often it has been moved. */
   readonly moves: number;
   /** Why it cannot be moved, or is not to be (`--balance off`, the launcher, an open socket); none: it can. */

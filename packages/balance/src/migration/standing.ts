@@ -21,6 +21,8 @@ export class Standing {
   memFree: number;
   /** Bytes of the jobs that go. */
   memGoing = 0;
+  /** Slots free when all that comes is there; what goes has not gone yet. */
+  freeSlots: number;
   /** Moves it takes part in. */
   moving = 0;
 
@@ -29,6 +31,7 @@ export class Standing {
     this.lasting = lasting;
     this.coming = external;
     this.memFree = node.memFree;
+    this.freeSlots = node.freeSlots ?? Infinity;
   }
 
   /** The job is to go from here: it frees its processors and its memory, but nobody should count on that yet. */
@@ -42,6 +45,7 @@ export class Standing {
   take(job: BalancedJob): void {
     this.coming += job.cpus;
     this.memFree -= job.rss;
+    this.freeSlots -= job.slots ?? 0;
     this.moving += 1;
   }
 }
@@ -112,6 +116,7 @@ export function mayGo({ job, isTired }: Candidate, from: Standing, to: Standing,
   const { name, cpus, memTotal } = to.node;
   if (to === from || to.moving >= policy.mostMovesOfNode || job.places?.has(name) === false) return false;
   if (to.memFree - job.rss < policy.ampleMemory * memTotal) return false;
+  if (job.slots !== undefined && job.slots > to.freeSlots) return false;
   const isIdle = to.coming + job.cpus <= cpus;
   if (isTired && !isIdle) return false;
   const cameBack = recentPairs.get(pairOf(name, from.node.name));

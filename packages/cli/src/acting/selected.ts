@@ -8,6 +8,8 @@ export interface Target extends Selection {
   readonly passes: (job: Job) => boolean;
   /** Nothing but failed jobs can pass, so only blocks with failures need be read. */
   readonly failedOnly: boolean;
+  /** `--state` or `--failed` was given. */
+  readonly narrowed: boolean;
 }
 
 /** Reads a command's selectors, one target a batch; a job named twice is changed once. */
@@ -21,6 +23,7 @@ export async function targetsOf(
   return mergeBatches(await select(session, selectors)).map((selection) => ({
     ...selection,
     passes,
+    narrowed,
     failedOnly: narrowed && failuresOnly(filter),
   }));
 }

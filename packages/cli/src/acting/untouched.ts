@@ -65,7 +65,10 @@ export async function releaseUntouched(
  * The jobs of a target that have records of their own, and some beside them: of a million jobs of which ten were begun,
  * few. For a whole batch whose untouched jobs are dealt with.
  */
-export async function touchedSpans(session: Session, target: Target): Promise<readonly Span[]> {
+export async function touchedSpans(
+  session: Session,
+  target: Pick<Target, 'batch' | 'spans' | 'whole'>,
+): Promise<readonly Span[]> {
   if (!target.whole) return target.spans;
   const { id, total } = target.batch;
   const keys = batchKeys(id);

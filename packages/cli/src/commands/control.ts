@@ -1,4 +1,4 @@
-import type { Job, JobEvent } from '@omx/core';
+import { ExitCode, type Job, type JobEvent } from '@omx/core';
 import { globalKeys, type WakeReason } from '@omx/queue';
 
 import { type Target, targetsOf } from '../acting/selected.ts';
@@ -12,17 +12,25 @@ export interface ControlOptions extends QueueOptions, StateFilter {
   readonly json?: boolean;
 }
 
+interface PauseOptions extends ControlOptions {
+  readonly freeze?: boolean;
+}
+
 interface Verb {
   /** The JSON field, and the word after the number of jobs. */
-  readonly done: 'held' | 'released' | 'paused' | 'resumed';
+  readonly done: 'held' | 'released' | 'paused' | 'frozen' | 'resumed';
   /** What is said where there was nothing to do. */
   readonly nothing: string;
   readonly wake: WakeReason;
-  /** @returns the number of jobs changed, and a remark about those that were not */
-  readonly change: (
-    session: Session,
-    target: Target,
-  ) => Promise<{ readonly changed: number; readonly remark?: string }>;
+  readonly change: (session: Session, target: Target) => Promise<Change>;
+}
+
+interface Change {
+  readonly changed: number;
+  /** About those that were not. */
+  readonly remark?: string;
+  /** How many cannot be changed so at all. */
+  readonly refused?: number;
 }
 
 /** `omx hold`: waiting jobs are kept back until `omx release`. */
@@ -45,29 +53,40 @@ export async function release(io: Io, selectors: readonly string[], options: Con
   });
 }
 
-/** `omx pause`: running jobs are stopped where they are; they keep their slot and their memory. */
-export async function pause(io: Io, selectors: readonly string[], options: ControlOptions): Promise<number> {
+/**
+ * `omx pause`: running jobs are stopped where they are; they keep their slot and their memory. With `--freeze` they are
+ * kept as images and need neither.
+ */
+export async function pause(io: Io, selectors: readonly string[], options: PauseOptions): Promise<number> {
+  if (options.freeze === true) {
+    return control(io, selectors, options, {
+      done: 'frozen',
+      wake: 'wish',
+      nothing: 'nothing to freeze: none of these jobs runs',
+      change: freezeTarget,
+    });
+  }
   return control(io, selectors, options, {
     done: 'paused',
     wake: 'wish',
     nothing: 'nothing to pause: none of these jobs runs',
     change: async (session, target) => ({
       changed: await apply(session, target, (job) =>
-        job.status === 'running' && job.wish === 'none' ? { type: 'wish', wish: 'pause' } : undefined,
+        isAtWork(job) && job.status !== 'paused' && job.wish === 'none' ? { type: 'wish', wish: 'pause' } : undefined,
       ),
     }),
   });
 }
 
-/** `omx resume`: paused jobs go on, and those whose pause is still on its way run on. */
+/** `omx resume`: paused and frozen jobs go on, and those whose pause is still on its way run on. */
 export async function resume(io: Io, selectors: readonly string[], options: ControlOptions): Promise<number> {
   return control(io, selectors, options, {
     done: 'resumed',
     wake: 'wish',
-    nothing: 'nothing to resume: none of these jobs is paused',
+    nothing: 'nothing to resume: none of these jobs is paused or frozen',
     change: async (session, target) => ({
       changed: await apply(session, target, (job) =>
-        job.wish === 'pause' ? { type: 'wish', wish: 'none' } : undefined,
+        job.wish === 'pause' || job.wish === 'freeze' ? { type: 'wish', wish: 'none' } : undefined,
       ),
     }),
   });
@@ -77,10 +96,12 @@ async function control(io: Io, selectors: readonly string[], options: ControlOpt
   jobFilter(options);
   return withSession(io, options, async (session) => {
     let total = 0;
+    let refusals = 0;
     for (const target of await targetsOf(session, selectors, options)) {
       const { id } = target.batch;
-      const { changed, remark } = await verb.change(session, target);
+      const { changed, remark, refused = 0 } = await verb.change(session, target);
       total += changed;
+      refusals += refused;
       if (changed > 0) {
         await session.batches.addNote(id, `${jobsText(changed)} ${verb.done} by a user`);
         await session.batches.wake(id, verb.wake);
@@ -90,12 +111,31 @@ async function control(io: Io, selectors: readonly string[], options: ControlOpt
       if (remark !== undefined) await writeLine(io, `${id}: ${remark}`);
     }
     if (options.json === true) await writeJson(io, { [verb.done]: total });
-    else if (total === 0) await writeLine(io, verb.nothing);
-    return 0;
+    else if (total + refusals === 0) await writeLine(io, verb.nothing);
+    return refusals === 0 ? ExitCode.ok : ExitCode.jobsFailed;
   });
 }
 
-async function holdTarget(session: Session, target: Target): ReturnType<Verb['change']> {
+/** On its way to another node it is frozen for a moment, without anybody's wish. */
+function isAtWork({ status }: Job): boolean {
+  return status === 'running' || status === 'paused' || status === 'frozen';
+}
+
+async function freezeTarget(session: Session, target: Target): Promise<Change> {
+  const others = new Set<number>();
+  const changed = await apply(session, target, (job, ordinal) => {
+    if (!isAtWork(job) || (job.wish !== 'none' && job.wish !== 'pause')) return undefined;
+    if ('launcher' in job && job.launcher === 'criu') return { type: 'wish', wish: 'freeze' };
+    others.add(ordinal);
+    return undefined;
+  });
+  const { size } = others;
+  if (size === 0) return { changed };
+  const remark = `${jobsText(size)} cannot be frozen, as only jobs that were started with --launcher criu can; omx pause without --freeze stops them in memory`;
+  return { changed, remark, refused: size };
+}
+
+async function holdTarget(session: Session, target: Target): Promise<Change> {
   let { batch } = target;
   let changed = 0;
   if (target.whole) {
@@ -123,7 +163,7 @@ async function holdTarget(session: Session, target: Target): ReturnType<Verb['ch
     : { changed, remark: `${jobsText(size)} ${size === 1 ? 'is' : 'are'} with a node already and about to start` };
 }
 
-async function releaseTarget(session: Session, target: Target): ReturnType<Verb['change']> {
+async function releaseTarget(session: Session, target: Target): Promise<Change> {
   let { batch } = target;
   let changed = 0;
   if (takesUntouched(target, 'held')) {

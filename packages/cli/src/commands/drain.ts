@@ -1,5 +1,7 @@
 import { ExitCode, leftReason, type NodeInfo } from '@omx/core';
 
+import { LeftOnNodes } from '../acting/left-on-nodes.ts';
+import { jobsText } from '../acting/wording.ts';
 import { type Io, say, writeJson, writeLine } from '../io.ts';
 import { lookUntil, readNodes } from '../nodes/look.ts';
 import { findNodes } from '../nodes/names.ts';
@@ -8,6 +10,7 @@ import { type QueueOptions, type Session, withSession } from '../session.ts';
 
 interface DrainOptions extends QueueOptions {
   readonly reason?: string;
+  readonly requeue?: boolean;
   readonly wait?: boolean;
   readonly json?: boolean;
 }
@@ -18,8 +21,13 @@ interface UndrainOptions extends QueueOptions {
 
 /** A worker that lives has heard of a wish by then. */
 const heardMs = 5000;
+/** What is still there is told so often, at most. */
+const leftEveryMs = 2000;
 
-/** `omx drain`: the nodes finish what they run and take nothing more, until `omx undrain`; workers that start meanwhile too. */
+/**
+ * `omx drain`: the nodes take nothing more, until `omx undrain`, and so do workers of these names that start meanwhile.
+ * Running jobs go to other nodes where they can be moved; the others finish there or, with `--requeue`, begin anew elsewhere.
+ */
 export async function drain(io: Io, words: readonly string[], options: DrainOptions): Promise<number> {
   return withSession(io, options, async (session) => {
     const before = await findNodes(session, words);
@@ -29,13 +37,15 @@ export async function drain(io: Io, words: readonly string[], options: DrainOpti
       const earlier = await session.nodes.wanted(name);
       const again = earlier?.state === 'drained';
       const reason = options.reason ?? (again ? earlier.reason : '');
-      await session.nodes.want(name, { state: 'drained', reason });
+      const requeue = options.requeue === true || (again && earlier.requeue === true);
+      await session.nodes.want(name, { state: 'drained', reason, requeue });
       if (again) lines.push(`${name}: was to be drained already${reason === '' ? '' : ` (${reason})`}`);
     }
     const heard = await lookUntil(session, names, (nodes) => nodes.every(({ state }) => state !== 'up'), {
       withinMs: heardMs,
     });
-    if (options.json !== true) for (const line of [...lines, ...heard.nodes.map(drainText)]) await writeLine(io, line);
+    const texts = heard.nodes.map((node) => drainText(node, options.requeue === true));
+    if (options.json !== true) for (const line of [...lines, ...texts]) await writeLine(io, line);
     const code = options.wait === true ? await untilIdle(io, session, names, options.json === true) : ExitCode.ok;
     if (options.json === true) await writeJson(io, (await readNodes(session, names)).map(nodeState));
     return code;
@@ -69,12 +79,12 @@ function nodeState({ name, state, reason, running }: NodeInfo): Record<string, u
   return { name, state, reason, running };
 }
 
-function drainText({ name, state, running }: NodeInfo): string {
+function drainText({ name, state, running }: NodeInfo, requeue: boolean): string {
   switch (state) {
     case 'down':
       return `${name}: is down; when it is back it takes no jobs until omx undrain ${name}`;
     case 'draining':
-      return `${name}: finishes ${running} running ${running === 1 ? 'job' : 'jobs'} and takes no more until omx undrain ${name}`;
+      return `${name}: moves or ${requeue ? 'queues again' : 'finishes'} ${jobsText(running)} and takes no more until omx undrain ${name}`;
     case 'drained':
       return `${name}: runs nothing and takes no jobs until omx undrain ${name}`;
     case 'quarantined':
@@ -105,10 +115,17 @@ async function untilIdle(io: Io, session: Session, names: readonly string[], jso
     return running === 0 && lastSeen > (idleSince.get(name) ?? lastSeen);
   };
   try {
+    const left = new LeftOnNodes(session, async (line) => writeLine(io, line));
+    let leftAt = performance.now() + leftEveryMs;
     // Every node is asked each time, as each has its own first word.
     const { nodes } = await lookUntil(session, names, (now) => now.map(isIdle).every(Boolean), {
       withinMs: Infinity,
       signal: stop.signal,
+      seen: async (now) => {
+        if (json || performance.now() < leftAt) return;
+        await left.look(now);
+        leftAt = performance.now() + leftEveryMs;
+      },
     });
     const code = stop.exitCode();
     if (code !== undefined) {

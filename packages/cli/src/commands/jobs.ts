@@ -1,5 +1,5 @@
 import { formatBytes, indexOf } from '@omx/core';
-import { type JobSnapshot, queueClock } from '@omx/queue';
+import { batchKeys, type JobSnapshot, queueClock } from '@omx/queue';
 
 import { type Io, say, write } from '../io.ts';
 import { JobCommands } from '../acting/job-commands.ts';
@@ -8,7 +8,7 @@ import { type Paint, painter, paintState } from '../render/paint.ts';
 import { type Column, columnWidths, renderHead, renderRow } from '../render/table.ts';
 import { seconds } from '../render/times.ts';
 import { failuresOnly, jobFilter, select, type Selection, type StateFilter } from '../select.ts';
-import { withSession } from '../session.ts';
+import { type Session, withSession } from '../session.ts';
 
 interface JobsOptions extends StateFilter {
   readonly redis?: string;
@@ -20,7 +20,8 @@ export async function jobs(io: Io, selectors: readonly string[], options: JobsOp
   const passes = jobFilter(options);
   return withSession(io, options, async (session) => {
     const selections = await select(session, selectors);
-    const output = options.json === true ? new JsonLines(io) : new TableLines(io, selections);
+    const output =
+      options.json === true ? new JsonLines(io) : new TableLines(io, selections, await haveMoved(session, selections));
     let shown = 0;
     for (const selection of selections) {
       const { batch, spans } = selection;
@@ -39,6 +40,13 @@ export async function jobs(io: Io, selectors: readonly string[], options: JobsOp
     if (shown === 0 && options.json !== true) say(io, 'no such jobs');
     return 0;
   });
+}
+
+/** Whether there is a job that has moved: only then a column for it is worth its room. */
+async function haveMoved(session: Session, selections: readonly Selection[]): Promise<boolean> {
+  const keys = selections.map(({ batch }) => batchKeys(batch.id).moves);
+  const replies = (await session.redis.pipeline(keys.map((key) => ['exists', key])).exec()) ?? [];
+  return replies.some(([, found]) => found === 1);
 }
 
 /** A node may join while the batch is read. */
@@ -80,10 +88,12 @@ class TableLines {
   readonly #io: Io;
   readonly #paint: Paint;
   readonly #columns: readonly Column[];
+  readonly #withMoves: boolean;
   #widths: number[] | undefined;
 
-  constructor(io: Io, selections: readonly Selection[]) {
+  constructor(io: Io, selections: readonly Selection[], withMoves: boolean) {
     this.#io = io;
+    this.#withMoves = withMoves;
     this.#paint = painter(io);
     const widestId = Math.max(
       0,
@@ -94,6 +104,7 @@ class TableLines {
       { title: 'state', minWidth: 9 },
       { title: 'exit', minWidth: 4 },
       { title: 'node' },
+      ...(withMoves ? [{ title: 'moves', align: 'right' } as const] : []),
       { title: 'try', align: 'right' },
       { title: 'real', align: 'right', minWidth: 6 },
       { title: 'user', align: 'right', minWidth: 6 },
@@ -104,7 +115,7 @@ class TableLines {
 
   async write(views: readonly JobView[]): Promise<void> {
     if (views.length === 0) return;
-    const rows = views.map((view) => row(view, this.#paint));
+    const rows = views.map((view) => row(view, this.#paint, this.#withMoves));
     const lines: string[] = [];
     if (this.#widths === undefined) {
       this.#widths = columnWidths(this.#columns, rows);
@@ -115,12 +126,13 @@ class TableLines {
   }
 }
 
-function row(view: JobView, paint: Paint): string[] {
+function row(view: JobView, paint: Paint, withMoves: boolean): string[] {
   return [
     view.id,
     paintState(paint, view.state),
     exitText(view),
     view.node ?? '',
+    ...(withMoves ? [view.migrations === 0 ? '' : String(view.migrations)] : []),
     view.attempt === 0 ? '' : String(view.attempt),
     seconds(view.real),
     seconds(view.user),

@@ -1,4 +1,4 @@
-import { doneCount, formatDuration, quoteWord, textOf } from '@omx/core';
+import { type BatchSpec, doneCount, formatDuration, quoteWord, textOf } from '@omx/core';
 import { queueClock } from '@omx/queue';
 
 import { type BatchView, statusJson, viewSelection } from '../batch-view.ts';
@@ -103,6 +103,7 @@ function detail(view: BatchView, paint: Paint, now: number): string {
     ],
     ['command', commandText(view)],
     ['in', oneLine(textOf(spec.cwd))],
+    ...(movingText(spec) === '' ? [] : [['moving', movingText(spec)] as const]),
     ...(spec.parse === undefined ? [] : [['parser', oneLine(spec.parse)] as const]),
     ...(batch.note === '' ? [] : [['note', oneLine(batch.note)] as const]),
     ['next', nextCommands(view).join('    ')],
@@ -123,6 +124,16 @@ function commandText({ selection }: BatchView): string {
   if (jobs.kind === 'commands') return `${jobs.count} commands, one a job`;
   const words = command.map((word) => (shell ? textOf(word) : textOf(quoteWord(word)))).join(' ');
   return cut(oneLine(shell ? `sh -c ${words}` : words), 200);
+}
+
+/** What was asked for about moving the jobs, in the words of the command line. */
+function movingText({ balance, checkpointMs, oversubscribe, forkMigrate }: BatchSpec): string {
+  return [
+    ...(balance ? [] : ['--balance off']),
+    ...(checkpointMs === undefined ? [] : [`--checkpoint-every ${formatDuration(checkpointMs)}`]),
+    ...(oversubscribe ? ['--oversubscribe'] : []),
+    ...(forkMigrate ? ['--fork-migrate'] : []),
+  ].join(' ');
 }
 
 /** What a person is likely to want now. */

@@ -51,8 +51,7 @@ function samplerOf(session: Session, commands: Commands): TopSampler {
       const argv = await commands.of(batch).argv(ordinal);
       return oneLine(argv.map((word) => textOf(quoteWord(word))).join(' '));
     },
-    touchedSpans: async (batch) =>
-      touchedSpans(session, { batch, spans: [], whole: true, passes: () => true, failedOnly: false }),
+    touchedSpans: async (batch) => touchedSpans(session, { batch, spans: [], whole: true }),
   });
 }
 

@@ -19,10 +19,13 @@ interface WorkerCommandOptions extends WorkerWords {
 }
 
 const lastWordsMs = 2000;
+/** Less than what most who send SIGTERM grant before SIGKILL, with ten seconds for the jobs that are ended. */
+const graceMs = 30_000;
 
 /**
- * Be a node until told to leave: SIGTERM or Ctrl-C gives the jobs back to the queue and ends; SIGUSR2 leaves them
- * running for the next worker of this name to adopt (an upgrade).
+ * Be a node until told to leave: SIGTERM or Ctrl-C moves the jobs to other nodes as far as that can be, gives the others back
+ * to the queue and ends; a second one ends the moving. SIGUSR2 leaves them running for the next worker of this name to
+ * adopt (an upgrade).
  */
 export async function worker(io: Io, options: WorkerCommandOptions): Promise<number> {
   const place = options.map === undefined ? undefined : await placeInMap(options.map);
@@ -49,6 +52,8 @@ export async function worker(io: Io, options: WorkerCommandOptions): Promise<num
     shepherdSocket: home.nodeSocket(name),
     // A queue of this machine's own cannot be out of reach of it alone: when it does not answer, nobody else can take jobs.
     onLost: url === undefined ? 'finish' : 'pause',
+    // Its other nodes are on this machine and go with it.
+    graceMs: url === undefined ? 0 : graceMs,
     ...settings,
     ...(place === undefined ? {} : { map: place.map }),
     version: version(),
@@ -56,7 +61,10 @@ export async function worker(io: Io, options: WorkerCommandOptions): Promise<num
   });
   let leaving = false;
   const leave = (keepJobs: boolean) => (): void => {
-    if (leaving) return;
+    if (leaving) {
+      if (!keepJobs) node.hurry();
+      return;
+    }
     leaving = true;
     node.stop({ keepJobs }).catch((error: unknown) => {
       io.stderr.write(`${String(error)}\n`);
@@ -67,9 +75,12 @@ export async function worker(io: Io, options: WorkerCommandOptions): Promise<num
   process.on('SIGUSR2', leave(true));
   process.on('SIGHUP', () => {});
   const release = io.onInterrupt(() => {
-    // A second Ctrl-C ends the process, also while it waits for a queue that is away.
-    release();
-    leave(false)();
+    if (!leaving) leave(false)();
+    // Once no more jobs are being moved, another Ctrl-C ends the process, also while it waits for a queue that is away.
+    else if (!node.hurry()) {
+      release();
+      process.kill(process.pid, 'SIGINT');
+    }
   });
   try {
     await node.start();

@@ -1,12 +1,13 @@
 import { type Batch, type BatchProgress, doneCount, indexOf, type Job, jobId, type Span } from '@omx/core';
-import { batchKeys, ExcuseStore, type JobSnapshot } from '@omx/queue';
+import { batchKeys, ExcuseStore, isMoved, type JobSnapshot, MoveLog } from '@omx/queue';
 
 import { JobWatch } from '../output/job-watch.ts';
 import type { Selection } from '../select.ts';
 import type { Session } from '../session.ts';
 import { batchEvents, cancelTime } from './batch-events.ts';
-import type { BatchEvent, OmxEvent } from './event.ts';
+import type { JobEvent, OmxEvent } from './event.ts';
 import { attemptsOver, jobEvents, needsHistory, type RankedEvent } from './job-events.ts';
+import { moveEvent } from './move-events.ts';
 
 /** Of one job: where it is in its batch, and what happened to it. */
 export interface JobLife {
@@ -30,6 +31,11 @@ export class BatchFeed {
   #nodeNames: ReadonlyMap<number, string> = new Map();
   #cancelledAt = 0;
   #hasExcuses = false;
+  readonly #moves: MoveLog;
+  /** How far the log of moves has been read. */
+  #movesAfter = '0';
+  /** `ordinal#attempt` → where it was started: its record knows no more than where it is. */
+  readonly #startNodes = new Map<string, string>();
   #watch: JobWatch | undefined;
   #closed = 0;
 
@@ -39,6 +45,7 @@ export class BatchFeed {
     this.#whole = whole;
     this.#spans = spans;
     this.#told = new Uint32Array(batch.total);
+    this.#moves = new MoveLog(session.redis);
   }
 
   get batch(): Batch {
@@ -58,25 +65,40 @@ export class BatchFeed {
     return this.#progress !== undefined && doneCount(this.#progress.counts) === this.#batch.total;
   }
 
-  /** Reads how the batch is; what is told of its jobs afterwards is at least as new. */
-  async readBatch(): Promise<BatchEvent[]> {
+  /** Reads how the batch is and which of its jobs moved; what is told of its jobs afterwards is at least as new. */
+  async readBatch(): Promise<OmxEvent[]> {
     const { batches, redis } = this.#session;
     this.#batch = await batches.refresh(this.#batch);
     const { id } = this.#batch;
-    const [progress, notes, excuses] = await Promise.all([
+    const [progress, notes, excuses, moves] = await Promise.all([
       batches.progress(this.#batch),
       batches.notes(id),
       redis.exists(batchKeys(id).excused),
+      this.#readMoves(),
     ]);
     this.#hasExcuses = excuses === 1;
     this.#progress = progress;
     this.#cancelledAt = cancelTime(this.#batch, progress, notes);
-    if (!this.#whole) return [];
-    return batchEvents(this.#batch, progress, notes).filter((event) => {
+    if (!this.#whole) return moves;
+    const ofBatch = batchEvents(this.#batch, progress, notes).filter((event) => {
       const key = `${event.type} ${event.at}${event.type === 'batch-note' ? event.text : ''}`;
       if (this.#toldOfBatch.has(key)) return false;
       this.#toldOfBatch.add(key);
       return true;
+    });
+    return [...ofBatch, ...moves];
+  }
+
+  /** New entries of the log of moves that are about selected jobs. */
+  async #readMoves(): Promise<JobEvent[]> {
+    const { entries, next } = await this.#moves.read(this.#batch.id, this.#movesAfter);
+    this.#movesAfter = next;
+    return entries.flatMap((entry) => {
+      const { ordinal, attempt } = entry;
+      if (!this.#spans.some((span) => spanHas(span, ordinal))) return [];
+      const key = `${ordinal}#${attempt}`;
+      if (isMoved(entry) && !this.#startNodes.has(key)) this.#startNodes.set(key, entry.from);
+      return [moveEvent(this.#idOf(ordinal), entry)];
     });
   }
 
@@ -102,7 +124,7 @@ export class BatchFeed {
       this.#watch = new JobWatch(this.#session, this.#batch, this.#spans);
       this.#closed = 0;
     }
-    const isEnd = ({ type }: BatchEvent): boolean => type === 'batch-ended';
+    const isEnd = ({ type }: OmxEvent): boolean => type === 'batch-ended';
     yield ofBatch.filter((event) => !isEnd(event));
     for await (const snapshots of this.#watch.look()) {
       yield (await this.#news(snapshots)).flatMap(({ events }) => events.map(({ event }) => event));
@@ -140,19 +162,28 @@ export class BatchFeed {
         ? await new ExcuseStore(this.#session.redis).ofJob(this.#batch.id, ordinal, attemptsOver(job))
         : new Map<number, string>();
     return jobEvents({
-      id: jobId(this.#batch.id, indexOf(this.#batch.spec.jobs, ordinal)),
+      id: this.#idOf(ordinal),
       job,
       history,
       excused: new Set(excuses.keys()),
       nodeName: (number) => this.#nodeNames.get(number) ?? `node ${number}`,
+      startNode: (attempt) => this.#startNodes.get(`${ordinal}#${attempt}`),
       cancelledAt: this.#cancelledAt,
     });
+  }
+
+  #idOf(ordinal: number): string {
+    return jobId(this.#batch.id, indexOf(this.#batch.spec.jobs, ordinal));
   }
 
   async #knowNodes(records: readonly Job[]): Promise<void> {
     if (records.some((job) => 'node' in job && job.node !== undefined && !this.#nodeNames.has(job.node)))
       this.#nodeNames = await this.#session.batches.nodeNames(this.#batch.id);
   }
+}
+
+function spanHas({ first, last }: Span, ordinal: number): boolean {
+  return ordinal >= Math.min(first, last) && ordinal <= Math.max(first, last);
 }
 
 export function wholeBatch(batch: Batch): Selection {

@@ -21,6 +21,8 @@ export interface JobFacts {
   /** Attempts that failed for a fault of their node. */
   readonly excused: ReadonlySet<number>;
   readonly nodeName: (number: number) => string;
+  /** Where an attempt was started that has moved since, as far as that is known. */
+  readonly startNode: (attempt: number) => string | undefined;
   /** When jobs that nobody had touched were cancelled all at once: their records do not say. */
   readonly cancelledAt: number;
 }
@@ -104,13 +106,20 @@ function between(facts: JobFacts, before: Ended | undefined, next: Job): RankedE
   return events;
 }
 
-function itself({ id, nodeName }: JobFacts, record: Job): RankedEvent[] {
+function itself({ id, nodeName, startNode }: JobFacts, record: Job): RankedEvent[] {
   if (!('startedAt' in record) || record.startedAt === undefined || record.node === undefined) return [];
   const { attempt, startedAt, node, launcher } = record;
   return [
     {
       rank: rankOf(attempt, 'started'),
-      event: { at: startedAt, type: 'job-started', id, attempt, node: nodeName(node), launcher: launcher ?? null },
+      event: {
+        at: startedAt,
+        type: 'job-started',
+        id,
+        attempt,
+        node: startNode(attempt) ?? nodeName(node),
+        launcher: launcher ?? null,
+      },
     },
   ];
 }

@@ -21,13 +21,19 @@ export async function lookUntil(
   session: Session,
   names: readonly string[],
   done: (nodes: readonly NodeInfo[]) => boolean,
-  options: { readonly withinMs: number; readonly signal?: AbortSignal },
+  options: {
+    readonly withinMs: number;
+    readonly signal?: AbortSignal;
+    /** Called with what is seen at each look that is not the last. */
+    readonly seen?: (nodes: readonly NodeInfo[]) => Promise<void>;
+  },
 ): Promise<{ readonly nodes: readonly NodeInfo[]; readonly done: boolean }> {
   const deadline = performance.now() + options.withinMs;
   for (;;) {
     const nodes = await readNodes(session, names);
     if (done(nodes)) return { nodes, done: true };
     if (options.signal?.aborted === true || performance.now() > deadline) return { nodes, done: false };
+    await options.seen?.(nodes);
     await delay(lookMs, undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => {});
   }
 }

@@ -1,5 +1,5 @@
 import { type Batch, indexOf, isOmxError, jobId, type OmxError } from '@omx/core';
-import type { JobSnapshot, PackedOutput, ReadPiece, StoredJob } from '@omx/queue';
+import { type JobSnapshot, MoveLog, type PackedOutput, type ReadPiece, type StoredJob } from '@omx/queue';
 
 import type { Selection } from '../select.ts';
 import type { Session } from '../session.ts';
@@ -46,6 +46,8 @@ export class Follower {
   readonly #followsPacks: boolean;
   readonly #followed = new Map<number, Followed>();
   readonly #tries = new WeakMap<Followed, number>();
+  /** By ordinal: how much was printed of an attempt that was lost, should the next one go on from its image. */
+  readonly #lost = new Map<number, Record<StreamName, number>>();
   readonly #pollers = new Map<string, NodePoller>();
   #isFirstLook = true;
   /** Of a whole batch: how many of its packs have been read. Packs do not say which node they come from: records do. */
@@ -125,7 +127,8 @@ export class Follower {
     const known = this.#followed.get(ordinal);
     if (attempt !== (this.#printed[ordinal] ?? 0) + 1 || (known !== undefined && known.attempt !== attempt)) return;
     const id = jobId(this.#watch.batch.id, indexOf(this.#watch.batch.spec.jobs, ordinal));
-    await this.#printRest(known ?? { name: { id, attempt, node: null }, offsets: { out: 0, err: 0 } }, packed);
+    const offsets = (await this.#carried(ordinal, attempt)) ?? { out: 0, err: 0 };
+    await this.#printRest(known ?? { name: { id, attempt, node: null }, offsets }, packed);
     await this.#end(known ?? { name: { id, attempt, node: null } });
     this.#printed[ordinal] = attempt;
   }
@@ -215,10 +218,13 @@ export class Follower {
     }
     if (output === undefined || output.place === 'none' || output.place === 'live') {
       // Lost with its node, or given back: what was seen of it is all there will ever be.
-      if (known !== undefined) await this.#end(known);
+      if (known !== undefined) {
+        this.#lost.set(ordinal, known.offsets);
+        await this.#end(known);
+      }
     } else {
       try {
-        const followed = known ?? (await this.#fresh(output, lines));
+        const followed = await this.#ending(known, output, lines);
         if (output.place === 'queue') {
           await this.#printRest(followed, await this.#source.packed(this.#watch.batch, output));
         } else {
@@ -240,9 +246,12 @@ export class Follower {
     this.#printed[ordinal] = attempt;
   }
 
-  async #fresh(output: AttemptOutput, lines: number | undefined): Promise<Followed> {
+  /** An attempt that has ended, where it did: since the last look it may have moved. */
+  async #ending(known: Followed | undefined, output: AttemptOutput, lines: number | undefined): Promise<Followed> {
     const name = await this.#source.nameOf(this.#watch.batch, output);
-    const offsets = await this.#start(output, lines);
+    if (known?.node === (name.node ?? '')) return known;
+    if (known !== undefined) this.#drop(known);
+    const offsets = known?.offsets ?? (await this.#start(output, lines));
     return {
       ordinal: output.ordinal,
       attempt: output.attempt,
@@ -269,7 +278,8 @@ export class Follower {
 
   async #start(output: AttemptOutput, lines: number | undefined): Promise<Record<StreamName, number>> {
     const offsets = { out: 0, err: 0 };
-    if (lines === undefined) return offsets;
+    const carried = await this.#carried(output.ordinal, output.attempt);
+    if (carried !== undefined || lines === undefined) return carried ?? offsets;
     for (const stream of this.#options.streams) {
       try {
         offsets[stream] = await this.#source.lastLines(this.#watch.batch, output, stream, lines);
@@ -278,6 +288,15 @@ export class Follower {
       }
     }
     return offsets;
+  }
+
+  /** An attempt that went on from the image of a lost one: its output begins with what was printed of that. */
+  async #carried(ordinal: number, attempt: number): Promise<Record<StreamName, number> | undefined> {
+    const lost = this.#lost.get(ordinal);
+    if (lost === undefined) return undefined;
+    const entries = await new MoveLog(this.#session.redis).ofJob(this.#watch.batch.id, ordinal);
+    const isResumed = entries.some((entry) => 'did' in entry && entry.did === 'resumed' && entry.attempt === attempt);
+    return isResumed ? lost : undefined;
   }
 
   #poll(followed: Followed): void {

@@ -80,11 +80,11 @@ export class OutputSource {
     if (output.place === 'queue') return lastLinesStart((await this.packed(batch, output))[stream], lines);
     const readAt = async (offset: number, length: number): Promise<Buffer> =>
       (await this.#ask(batch, output, stream, offset, length)).bytes;
-    const size =
-      output.place === 'node'
-        ? output.bytes[stream]
-        : Math.min(outputLimit(batch, output.ordinal), await liveSize(readAt));
-    return findLastLines(size, lines, readAt);
+    if (output.place === 'node') return findLastLines(output.bytes[stream], lines, readAt);
+    const size = await liveSize(readAt);
+    const later = size === 0 ? await this.#elsewhere(batch, output, stream) : undefined;
+    if (later !== undefined) return this.lastLines(batch, later, stream, lines);
+    return findLastLines(Math.min(outputLimit(batch, output.ordinal), size), lines, readAt);
   }
 
   /** While a piece is printed, the next is on its way. */
@@ -122,12 +122,20 @@ export class OutputSource {
       // A short answer reaches to what the process has written by now: a fast writer is not chased.
       if (bytes.length < most || most <= 0) return;
     }
-    // It ended while it was read, and its files may be gone already: the record says where the rest is.
-    const later = await this.#endedOutput(batch, output);
-    if (later !== undefined && later.place !== 'live') yield* this.read(batch, later, stream, offset);
+    // It ended or moved while it was read, and its files may be gone already: the record says where the rest is.
+    const later = await this.#outputNow(batch, output);
+    if (later !== undefined && isElsewhere(later, output)) yield* this.read(batch, later, stream, offset);
   }
 
-  async #endedOutput(batch: Batch, { ordinal, attempt }: AttemptOutput): Promise<AttemptOutput | undefined> {
+  /** Where the output of a live attempt is by now, if that is not where it was and its node has nothing of it. */
+  async #elsewhere(batch: Batch, output: AttemptOutput, stream: StreamName): Promise<AttemptOutput | undefined> {
+    const { bytes, ended } = await this.#ask(batch, output, stream, 0, 1);
+    if (!ended || bytes.length > 0) return undefined;
+    const later = await this.#outputNow(batch, output);
+    return later !== undefined && isElsewhere(later, output) ? later : undefined;
+  }
+
+  async #outputNow(batch: Batch, { ordinal, attempt }: AttemptOutput): Promise<AttemptOutput | undefined> {
     const [snapshot] = await this.#session.jobs.read(batch, [ordinal]);
     if (snapshot?.job.attempt === attempt) return outputOf(ordinal, snapshot);
     const stored = (await this.#session.jobs.history(batch, ordinal, attempt + 1)).at(-1);
@@ -156,6 +164,11 @@ export class OutputSource {
       throw error;
     }
   }
+}
+
+/** The attempt is no longer live, or so at another node. */
+function isElsewhere(later: AttemptOutput, output: AttemptOutput): boolean {
+  return later.place !== 'live' || later.node !== output.node;
 }
 
 /** What `--max-output` keeps of each stream; a live file may be longer for a moment before it is cut. */

@@ -39,11 +39,29 @@ export function addActing({ program, run }: Registry): void {
     ['hold', 'keep waiting jobs back'],
     ['release', 'let held jobs go'],
     ['pause', 'stop running jobs where they are'],
-    ['resume', 'continue paused jobs'],
+    ['resume', 'continue paused and frozen jobs'],
   ] as const) {
-    filtered(queueCommand(program, name, description).argument('<sel...>', 'selectors')).action(
-      async (sel: string[], options) =>
-        run(async (io) => (await import('../commands/control.ts'))[name](io, sel, options)),
+    const command = filtered(queueCommand(program, name, description).argument('<sel...>', 'selectors'));
+    if (name === 'pause') command.option('--freeze', 'free their memory, too: keep them as images (launcher criu)');
+    command.action(async (sel: string[], options) =>
+      run(async (io) => (await import('../commands/control.ts'))[name](io, sel, options)),
     );
   }
+  filtered(queueCommand(program, 'migrate', 'running jobs go on at another node (launcher criu)'))
+    .argument('<sel...>', 'selectors')
+    .requiredOption('--to <node>', 'the node')
+    .action(async (sel: string[], options) =>
+      run(async (io) => (await import('../commands/migrate.ts')).migrate(io, sel, options)),
+    );
+  filtered(
+    queueCommand(
+      program,
+      'checkpoint',
+      'keep images of running jobs on other nodes, to go on from should a node die (launcher criu)',
+    ),
+  )
+    .argument('<sel...>', 'selectors')
+    .action(async (sel: string[], options) =>
+      run(async (io) => (await import('../commands/checkpoint.ts')).checkpoint(io, sel, options)),
+    );
 }

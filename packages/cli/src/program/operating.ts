@@ -32,12 +32,18 @@ export function addOperating({ program, run }: Registry): void {
     .option('--lease <duration>', 'how long it may be out of touch before others take its jobs (10s)')
     .option('--on-lost <what>', 'its jobs when it is out of touch: pause, stop or finish')
     .option('--idle-timeout <duration>', 'leave after so long without a job')
+    .option(
+      '--grace <duration>',
+      'told to leave, it first moves jobs to other nodes for so long (30s; 0 without --redis)',
+    )
+    .option('--address <addr>', 'where other nodes reach this one to move jobs (from where it reaches the queue)')
     .option('--map [file]', 'be the node that an openMosix or MOSIX map has at this machine’s address')
     .action(async (options) => run(async (io) => (await import('../commands/worker.ts')).worker(io, options)));
-  queueCommand(program, 'drain', 'nodes finish what they run and take no more jobs')
+  queueCommand(program, 'drain', 'nodes take no more jobs; what can be moved goes to other nodes, the rest finishes')
     .argument('<node...>', 'names of nodes')
     .option('--reason <text>', 'why; omx nodes and omx why say it')
-    .option('--wait', 'return when nothing runs there any more')
+    .option('--requeue', 'end what cannot be moved and queue it again, instead of waiting for it')
+    .option('--wait', 'return when nothing runs there any more; says what is waited for and why it stays')
     .action(async (names: string[], options) =>
       run(async (io) => (await import('../commands/drain.ts')).drain(io, names, options)),
     );

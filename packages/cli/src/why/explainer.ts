@@ -14,12 +14,13 @@ import {
   parseBatchId,
   textOf,
 } from '@omx/core';
-import { ExcuseStore, type JobSnapshot, type StoredJob } from '@omx/queue';
+import { ExcuseStore, ImageStore, type JobSnapshot, type MoveEntry, MoveLog, type StoredJob } from '@omx/queue';
 
 import { JobCommands } from '../acting/job-commands.ts';
 import type { Session } from '../session.ts';
 import { endedReasons, type EndedJob } from './ended.ts';
 import { formatAttempt } from './attempts.ts';
+import { imageReason, moveReasons } from './moves.ts';
 import { noteText, notesOfJob } from './notes.ts';
 import { quarantinedReasons } from './quarantined.ts';
 import { runningReasons } from './running.ts';
@@ -34,6 +35,7 @@ export class Explainer {
   nodeNames: ReadonlyMap<number, string> = new Map();
   notes: readonly string[] = [];
   #nodes: readonly NodeInfo[] = [];
+  #moves: readonly MoveEntry[] = [];
   #active = 0;
   #dependencies: readonly string[] = [];
   #environment: readonly Bytes[] | undefined;
@@ -57,6 +59,11 @@ export class Explainer {
     const id = this.#idOf(ordinal);
     return [
       ...(await this.presentReasons(snapshot, id)),
+      ...(await this.#image(job, ordinal)),
+      ...moveReasons(
+        this.#moves.filter((entry) => entry.ordinal === ordinal),
+        this.#now,
+      ),
       ...(await this.#earlierAttempts(job, ordinal)),
       ...notesOfJob(this.notes, id, job).map((line) => `noted: ${noteText(line, this.#now)}`),
     ];
@@ -93,16 +100,18 @@ export class Explainer {
   async #gather(): Promise<void> {
     const { batches, nodes } = this.#session;
     const { id } = this.#batch;
-    const [progress, nodeNames, notes, known] = await Promise.all([
+    const [progress, nodeNames, notes, known, moves] = await Promise.all([
       batches.progress(this.#batch),
       batches.nodeNames(id),
       batches.notes(id),
       nodes.list(),
+      new MoveLog(this.#session.redis).all(id),
     ]);
     this.#active = progress.counts.running + progress.counts.paused + progress.counts.frozen;
     this.nodeNames = nodeNames;
     this.notes = notes;
     this.#nodes = known;
+    this.#moves = moves;
     if (this.#batch.untouched === 'held')
       this.#dependencies = await Promise.all(
         this.#batch.spec.after.map(async ({ selector }) => this.#dependency(selector)),
@@ -157,6 +166,12 @@ export class Explainer {
     const output = await this.#session.outputs.find(this.#batch.id, pack, ordinal, attempt);
     const lines = output?.err.subarray(-2000).toString('utf8').trimEnd().split('\n');
     return lines?.at(-1)?.trim() || undefined;
+  }
+
+  async #image(job: Job, ordinal: number): Promise<string[]> {
+    if (!('launcher' in job) || job.launcher !== 'criu' || job.status === 'ended') return [];
+    const image = await new ImageStore(this.#session.redis).get(this.#batch.id, ordinal);
+    return image === undefined ? [] : [imageReason(image, this.#now)];
   }
 
   async #earlierAttempts(job: Job, ordinal: number): Promise<string[]> {

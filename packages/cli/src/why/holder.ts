@@ -8,7 +8,7 @@ export function holderReasons(node: NodeInfo | undefined, now: number): string[]
   const { name, state, reason, lastSeen, leaseMs, onLost } = node;
   if (state !== 'down')
     return [
-      `${name} is ${state}${reason === '' ? '' : ` (${reason})`}: it takes no more jobs, and this one finishes there`,
+      `${name} is ${state}${reason === '' ? '' : ` (${reason})`}: it takes no more jobs, and this one goes to another node if it can be moved, or finishes there`,
     ];
   const since = `${localTime(lastSeen, now)}, ${formatDuration(Math.max(0, now - lastSeen))} ago`;
   return [

@@ -42,9 +42,10 @@ function placeReasons({ spec, job, node }: RunningFacts): string[] {
     ...(spec.nodes.length === 0 ? [] : [`--node ${spec.nodes.join(',')}`]),
     ...labels.map((label) => `--label ${label}`),
   ];
+  const moved = `it has moved ${job.moves} ${job.moves === 1 ? 'time' : 'times'}`;
   return [
-    asked.length === 0 ? `${node} had room first` : `${node} because of ${asked.join(' and ')}`,
-    ...(job.moves === 0 ? [] : [`it has moved ${job.moves} ${job.moves === 1 ? 'time' : 'times'}`]),
+    asked.length > 0 ? `${node} because of ${asked.join(' and ')}` : job.moves === 0 ? `${node} had room first` : moved,
+    ...(job.moves === 0 || asked.length === 0 ? [] : [moved]),
     ...(job.crashes === 0
       ? []
       : [`${job.crashes} earlier ${job.crashes === 1 ? 'attempt' : 'attempts'} died with the node`]),
@@ -59,13 +60,23 @@ const footings: Readonly<Record<LauncherName, string>> = {
 };
 
 function footing({ spec, info, node }: RunningFacts, launcher: LauncherName): string {
-  const others =
-    spec.launcher === 'auto' &&
-    launcher === 'plain' &&
-    info !== undefined &&
-    info.launchers.every((name) => name === 'plain');
-  const why = others ? ` (auto: ${node} has no other launcher; omx doctor says why)` : '';
-  return `launcher ${launcher}: ${footings[launcher]}${why}`;
+  return `launcher ${launcher}: ${footings[launcher]}${launcher === 'plain' && spec.launcher === 'auto' ? autoText(spec, info, node) : ''}`;
+}
+
+/** Why `auto` took plain there. */
+function autoText(spec: BatchSpec, info: NodeInfo | undefined, node: string): string {
+  if (info === undefined) return '';
+  if (info.launchers.includes('criu')) return ' (auto: with --launcher criu omx could move it)';
+  const asked = [
+    ...(spec.checkpointMs === undefined ? [] : ['--checkpoint-every']),
+    ...(spec.oversubscribe ? ['--oversubscribe'] : []),
+    ...(spec.forkMigrate ? ['--fork-migrate'] : []),
+  ];
+  if (asked.length > 0)
+    return ` (auto: ${node} has no criu, which ${asked.join(' and ')} would need; omx doctor says why)`;
+  return info.launchers.every((name) => name === 'plain')
+    ? ` (auto: ${node} has no other launcher; omx doctor says why)`
+    : '';
 }
 
 function limitReasons({ spec, job, now }: RunningFacts): string[] {
@@ -79,6 +90,12 @@ function limitReasons({ spec, job, now }: RunningFacts): string[] {
 
 function wishReasons({ job, id }: RunningFacts): string[] {
   if (job.wish === 'cancel') return ['a user has cancelled it; the node is ending it'];
+  if (job.wish === 'freeze') {
+    if (job.status !== 'frozen') return ['a user has frozen it; the node is making an image of it'];
+    return [`a user has frozen it (omx pause --freeze); it takes no memory; omx resume ${id} continues it`];
+  }
+  if (job.status === 'frozen')
+    return ['it stands still for a moment: it is being moved to another node, or goes on at once'];
   if (job.status === 'paused') return [`a user has paused it (omx pause); omx resume ${id} continues it`];
   return job.wish === 'pause' ? ['a user has paused it; the node is stopping it'] : [];
 }

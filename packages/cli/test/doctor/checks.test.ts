@@ -199,6 +199,7 @@ function nodeInfo(change: Partial<NodeInfo> = {}): NodeInfo {
     clockOffsetMs: 0,
     account: { user: 'ann', uid: 1000, gid: 1000 },
     fileLimit: 20_000,
+    address: '127.0.0.1',
     ...change,
   };
 }

@@ -53,6 +53,7 @@ class Kept {
       history: history.slice(0, attemptsOver(this.job)),
       excused: this.excused,
       nodeName: (number) => `n${number}`,
+      startNode: () => undefined,
       cancelledAt: 99,
     });
   }
@@ -65,6 +66,19 @@ function told(kept: Kept): string[] {
 const failed: Outcome = { kind: 'exited', code: 3 };
 
 describe('the events of a job', () => {
+  test('say where it was started, wherever it has gone since', () => {
+    const facts = {
+      id: 'b7.3',
+      job: new Kept().run(10).job,
+      history: [],
+      excused: new Set<number>(),
+      nodeName: (number: number) => `n${number}`,
+      startNode: (attempt: number) => (attempt === 1 ? 'n9' : undefined),
+      cancelledAt: 99,
+    };
+    expect(jobEvents(facts).map(({ event }) => event)).toMatchObject([{ type: 'job-started', node: 'n9' }]);
+  });
+
   test('are none while it waits', () => {
     expect(told(new Kept())).toEqual([]);
   });
@@ -156,6 +170,7 @@ describe('the events of a job', () => {
       history: [],
       excused: new Set<number>(),
       nodeName: String,
+      startNode: () => undefined,
       cancelledAt: 99,
     };
     expect(jobEvents(facts)).toMatchObject([{ event: { at: 99, type: 'job-ended' } }]);

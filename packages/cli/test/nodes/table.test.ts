@@ -36,6 +36,7 @@ function node(more: Partial<NodeInfo> = {}): NodeInfo {
     clockOffsetMs: 3_600_000,
     account: { user: 'ann', uid: 1000, gid: 1000 },
     fileLimit: 1024,
+    address: '127.0.0.1',
     ...more,
   };
 }

@@ -26,7 +26,7 @@ describe('what the state of its node means for a job', () => {
 
   test.each(['draining', 'quarantined'] as const)('that is %s is that this job finishes', (state) => {
     expect(reasons({ state, reason: 'new disk' })).toBe(
-      `n1 is ${state} (new disk): it takes no more jobs, and this one finishes there`,
+      `n1 is ${state} (new disk): it takes no more jobs, and this one goes to another node if it can be moved, or finishes there`,
     );
   });
 

@@ -18,7 +18,14 @@ const nodeOf = (more: Partial<NodeInfo>): NodeInfo =>
     labels: {},
     ...more,
   }) as NodeInfo;
-const ask = (more: Partial<Requirement>): Requirement => ({ nodes: [], labels: {}, cpus: 1, memBytes: 0, ...more });
+const ask = (more: Partial<Requirement>): Requirement => ({
+  nodes: [],
+  labels: {},
+  cpus: 1,
+  memBytes: 0,
+  oversubscribe: false,
+  ...more,
+});
 const n1 = nodeOf({});
 const n2 = nodeOf({ name: 'n2', slots: 2, maxSlots: 2, memTotal: 32 * GiB, labels: { gpu: 'yes' } });
 

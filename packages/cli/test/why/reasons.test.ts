@@ -48,6 +48,7 @@ function nodeOf(more: Partial<NodeInfo> = {}): NodeInfo {
     clockOffsetMs: 0,
     account: { user: 'ann', uid: 1000, gid: 1000 },
     fileLimit: 1024,
+    address: '127.0.0.1',
     ...more,
   };
 }
@@ -188,6 +189,29 @@ describe('a held job', () => {
 test('a running job: where, why there, and who may move it', () => {
   const text = runningReasons({ id: 'b7.7', job: running, node: 'n1', info: nodeOf(), spec: specOf(), now }).join('\n');
   expect(text).toMatch(/runs on n1.*10s ago \(attempt 1\)[^]*launcher plain: nobody can migrate it/);
+});
+
+describe('a frozen job', () => {
+  const reasons = (job: Partial<RunningFacts['job']>): string =>
+    runningReasons({
+      ...{ id: 'b7.7', node: 'n2', info: nodeOf({ name: 'n2' }), spec: specOf(), now },
+      job: { ...running, launcher: 'criu', ...job } as RunningFacts['job'],
+    }).join('\n');
+
+  test.each<[string, Partial<RunningFacts['job']>, RegExp]>([
+    ['by its user', { status: 'frozen', wish: 'freeze' }, /is frozen on n2[^]*omx pause --freeze.*omx resume b7\.7/],
+    ['that is about to be', { wish: 'freeze' }, /runs on n2[^]*the node is making an image/],
+    ['on its way', { status: 'frozen' }, /is frozen on n2[^]*it is being moved/],
+    ['that is paused there', { status: 'frozen', wish: 'pause' }, /it is being moved/],
+  ])('%s', (_name, job, expected) => {
+    expect(reasons(job)).toMatch(expected);
+  });
+
+  test('that has moved is not where there was room first', () => {
+    expect(reasons({ moves: 2 })).toMatch(/it has moved 2 times/);
+    expect(reasons({ moves: 2 })).not.toMatch(/had room first/);
+    expect(reasons({})).toMatch(/n2 had room first/);
+  });
 });
 
 test('notes that are about the job', () => {

@@ -74,6 +74,13 @@ export function parseTime(input: string | number): number {
   return positive(parseDuration(input), input);
 }
 
+/** The time between two images of a job: each costs it a short stop. */
+export function parseCheckpointEvery(input: string | number): number {
+  const ms = parseDuration(input);
+  if (ms >= 1000) return ms;
+  throw usageError(`'${input}' is less than a second`, 'the job stands still for each image; write 10m, or 30s');
+}
+
 /** A path or the like: not empty, no NUL byte. */
 export function parsePath(text: string): string {
   if (text === '') throw usageError('it is empty', 'name a path');
@@ -83,6 +90,11 @@ export function parsePath(text: string): string {
 
 export function listOf(input: string | readonly string[]): readonly string[] {
   return typeof input === 'string' ? [input] : input;
+}
+
+/** Words for a choice of two; a batch file may say `true` and `false`. */
+export function parseOnOff(input: string | boolean): boolean {
+  return typeof input === 'boolean' ? input : oneOf(input, ['on', 'off'], 'on or off') === 'on';
 }
 
 function oneOf<T extends string>(text: string, choices: readonly T[], thing: string): T {

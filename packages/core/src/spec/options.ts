@@ -5,12 +5,14 @@ import { bytesOf, type Bytes } from '../bytestring.ts';
 import { parseDuration } from '../duration.ts';
 import {
   listOf,
+  parseCheckpointEvery,
   parseCpus,
   parseLabels,
   parseLabelText,
   parseLauncher,
   parseMem,
   parseNodes,
+  parseOnOff,
   parseOrder,
   parsePath,
   parsePriority,
@@ -58,8 +60,10 @@ export function compileOptions(raw: RawBatch, where: Where, cwd: Bytes, base: Pa
   const stdin = read('stdin', parsePath);
   const folder = read('cwd', parsePath);
   if (stdin === '-') throw specError(where(['stdin']), "'-' cannot be kept with the batch", 'name a file');
+  const launcher = read('launcher', parseLauncher) ?? 'auto';
+  refuseForLauncher(raw, launcher, where);
   return {
-    launcher: read('launcher', parseLauncher) ?? 'auto',
+    launcher,
     nodes: read('node', parseNodes) ?? [],
     labels: read('label', parseLabels) ?? {},
     cwd: folder === undefined ? cwd : resolvePath(base('cwd'), folder),
@@ -71,6 +75,10 @@ export function compileOptions(raw: RawBatch, where: Where, cwd: Bytes, base: Pa
     priority: read('priority', parsePriority) ?? 0,
     order: read('order', parseOrder) ?? 'index',
     ...defined('maxFails', read('max-fails', parseMaxFails)),
+    balance: read('balance', parseOnOff) ?? true,
+    ...defined('checkpointMs', read('checkpoint-every', parseCheckpointEvery)),
+    oversubscribe: raw.oversubscribe ?? false,
+    forkMigrate: raw['fork-migrate'] ?? false,
     limits: compileLimits(raw, where),
   };
 }
@@ -99,6 +107,25 @@ export function compileLimits(
     ...defined('backoff', read('backoff', parseBackoff)),
     ...defined('maxOutputBytes', read('max-output', parseBytes)),
   };
+}
+
+/** What only omx's own way of freezing jobs can do, and why the others cannot. */
+const criuOnly = {
+  'checkpoint-every': 'omx can make no image of such a job',
+  oversubscribe: 'omx cannot move such jobs to where there is more room',
+  'fork-migrate': 'omx cannot run the children of such a job on other nodes',
+} as const satisfies Partial<Record<OptionName, string>>;
+
+function refuseForLauncher(raw: RawBatch, launcher: BatchSpec['launcher'], where: Where): void {
+  if (launcher === 'auto' || launcher === 'criu') return;
+  for (const [option, reason] of Object.entries(criuOnly) as [keyof typeof criuOnly, string][]) {
+    if (raw[option] === undefined || raw[option] === false) continue;
+    throw specError(
+      where([option]),
+      `it does not go with the launcher ${launcher}: ${reason}`,
+      'say --launcher criu; without --launcher, criu is used on the nodes that have it',
+    );
+  }
 }
 
 type Reader = <K extends OptionName, T>(key: K, parse: (value: NonNullable<RawBatch[K]>) => T) => T | undefined;

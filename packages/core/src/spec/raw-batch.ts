@@ -48,6 +48,11 @@ export interface RawBatch {
   readonly parse?: string | undefined;
   readonly key?: string | undefined;
   readonly hold?: boolean | undefined;
+  /** `on` or `off`, or a boolean. */
+  readonly balance?: string | boolean | undefined;
+  readonly 'checkpoint-every'?: string | number | undefined;
+  readonly oversubscribe?: boolean | undefined;
+  readonly 'fork-migrate'?: boolean | undefined;
 }
 
 export type OptionName = keyof RawBatch;

@@ -67,6 +67,18 @@ export const batchFileSchema = z.strictObject({
   parse: text('what turns output into rows', values.parsePath).optional(),
   key: text('the same key twice is one batch', values.parseLabelText).optional(),
   hold: flag('wait for omx release').optional(),
+  balance: z
+    .union([z.boolean(), z.string()], { error: 'expected on or off' })
+    .describe('whether the balancer may move the jobs while they run')
+    .check(refusing(values.parseOnOff))
+    .meta({ enum: ['on', 'off', true, false] })
+    .optional(),
+  'checkpoint-every': scalar(
+    'keep an image of each running job away from its node, so often: 10m',
+    values.parseCheckpointEvery,
+  ).optional(),
+  oversubscribe: flag('let a node start more of the jobs than it has slots').optional(),
+  'fork-migrate': flag('let children that the jobs fork run on other nodes (experimental)').optional(),
 }) satisfies z.ZodType<RawBatch>;
 
 /** The JSON Schema of batch files, which editors complete and check by. */

@@ -30,6 +30,14 @@ export interface BatchSpec {
   /** At most so many jobs at once (`--array 1-1000%50`). */
   readonly throttle?: number;
   readonly maxFails?: { readonly count: number } | { readonly percent: number };
+  /** Whether the balancer may move the jobs while they run. @defaultValue true */
+  readonly balance: boolean;
+  /** An image of each running job is kept away from its node, so often. Absent: never. */
+  readonly checkpointMs?: number;
+  /** A node may start more of the jobs than it has slots, and shares its processors among them. */
+  readonly oversubscribe: boolean;
+  /** Children that the jobs fork may run on other nodes. Experimental. */
+  readonly forkMigrate: boolean;
   readonly limits: JobLimits;
 }
 

@@ -14,13 +14,19 @@ describe('parseBatchFile', () => {
       mem: '2GiB',
       'retry-on': ['oom'],
       hold: true,
+      balance: 'off',
+      'checkpoint-every': '10m',
+      oversubscribe: true,
     };
     const files: [BatchFileFormat, string][] = [
-      ['yaml', "command: [./p, '{N}', 7]\nparam: {N: 1..10}\ntime: 90\nmem: 2GiB\nretry-on: [oom]\nhold: true\n"],
+      [
+        'yaml',
+        "command: [./p, '{N}', 7]\nparam: {N: 1..10}\ntime: 90\nmem: 2GiB\nretry-on: [oom]\nhold: true\nbalance: off\ncheckpoint-every: 10m\noversubscribe: true\n",
+      ],
       ['json', JSON.stringify(raw)],
       [
         'toml',
-        'command = ["./p", "{N}", 7]\ntime = 90\nmem = "2GiB"\nretry-on = ["oom"]\nhold = true\n[param]\nN = "1..10"\n',
+        'command = ["./p", "{N}", 7]\ntime = 90\nmem = "2GiB"\nretry-on = ["oom"]\nhold = true\nbalance = "off"\ncheckpoint-every = "10m"\noversubscribe = true\n[param]\nN = "1..10"\n',
       ],
     ];
     for (const [format, text] of files) expect((await parse(text, format)).raw).toEqual(raw);
@@ -45,6 +51,10 @@ describe('parseBatchFile', () => {
     ['yaml', 'command: [x, [y]]\n', 'f.yaml:1:14  command[1]: expected a text or a number'],
     ['yaml', 'command: [x, {}]\n', 'command[1]: expected a text or a number; a placeholder needs quotes: "{}"'],
     ['yaml', 'command: x\nhold: yes\n', 'f.yaml:2:1  hold: expected true or false'],
+    ['yaml', 'command: x\nbalance: maybe\n', "f.yaml:2:1  balance: 'maybe' is not on or off"],
+    ['yaml', 'command: x\nbalance: 1\n', 'f.yaml:2:1  balance: expected on or off'],
+    ['yaml', 'command: x\ncheckpoint-every: 0.5\n', "f.yaml:2:1  checkpoint-every: '0.5' is less than a second"],
+    ['yaml', 'command: x\nfork-migrate: on\n', 'f.yaml:2:1  fork-migrate: expected true or false'],
     ['yaml', 'command: x\nretry-on: exit=0\n', "f.yaml:2:1  retry-on: '0' is not an exit code"],
     ['yaml', 'command: x\narray: 5-1\n', "f.yaml:2:1  array: '5-1' runs downwards"],
     ['yaml', 'command: x\narray: 1-1000000000\n', 'f.yaml:2:1  array: 1000000000 jobs are more'],
@@ -113,8 +123,9 @@ it('has a JSON Schema with every key', async () => {
   const schema = await batchFileJsonSchema();
   expect(schema).toMatchObject({ type: 'object', additionalProperties: false });
   expect(Object.keys(schema['properties'] as object)).toEqual(
-    expect.arrayContaining(['command', 'retry-on', 'max-output', 'hold']),
+    expect.arrayContaining(['command', 'retry-on', 'max-output', 'hold', 'checkpoint-every', 'fork-migrate']),
   );
+  expect(schema['properties']).toHaveProperty('balance.enum', ['on', 'off', true, false]);
 });
 
 function bomb(): string {

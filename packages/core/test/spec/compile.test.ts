@@ -40,6 +40,9 @@ describe('compileBatch', () => {
         hold: false,
         priority: 0,
         order: 'index',
+        balance: true,
+        oversubscribe: false,
+        forkMigrate: false,
         limits: defaultLimits,
       },
       items: undefined,
@@ -71,6 +74,7 @@ describe('compileBatch', () => {
       parse: 'json',
       key: 'k',
       hold: true,
+      balance: 'off',
     });
     expect(spec).toMatchObject({
       name: 'sweep',
@@ -80,6 +84,7 @@ describe('compileBatch', () => {
       nodes: ['n1', 'n2'],
       labels: { gpu: 'a=b' },
       maxFails: { percent: 5 },
+      balance: false,
       priority: -3,
       after: [
         { selector: 'b1', on: 'ok' },
@@ -185,9 +190,36 @@ describe('compileBatch', () => {
     [{ command: ['p'], key: '' }, '--key: it is empty'],
     [{ command: ['p'], stdin: '-' }, "--stdin: '-' cannot be kept"],
     [{ command: ['p'], backoff: '1m..1s' }, '--backoff:'],
+    [{ command: ['p'], balance: 'of' }, "--balance: 'of' is not on or off"],
+    [{ command: ['p'], 'checkpoint-every': '999ms' }, "--checkpoint-every: '999ms' is less than a second"],
+    [{ command: ['p'], 'checkpoint-every': 0 }, "--checkpoint-every: '0' is less than a second"],
+    [{ command: ['p'], 'checkpoint-every': 'often' }, "--checkpoint-every: 'often' is not a duration"],
+    [
+      { command: ['p'], launcher: 'plain', 'fork-migrate': true },
+      '--fork-migrate: it does not go with the launcher plain: omx cannot run the children',
+    ],
+    [
+      { command: ['p'], launcher: 'mosrun', oversubscribe: true },
+      '--oversubscribe: it does not go with the launcher mosrun: omx cannot move such jobs',
+    ],
+    [
+      { command: ['p'], launcher: 'plain', 'checkpoint-every': '10m' },
+      '--checkpoint-every: it does not go with the launcher plain: omx can make no image',
+    ],
   ])('refuses %j: %s', async (raw, message, files = {}) => {
     const refusal = { code: 'SPEC_INVALID', exitCode: 2, message: expect.stringContaining(message) as string };
     await expect(compile(raw, files)).rejects.toMatchObject(refusal);
+  });
+
+  it.each(['criu', 'auto'] as const)('lets jobs of %s be moved, frozen and crowded', async (launcher) => {
+    const raw = { command: ['p'], launcher, 'checkpoint-every': '10m', oversubscribe: true, 'fork-migrate': true };
+    const { spec } = await compile({ ...raw, balance: false });
+    expect(spec).toMatchObject({ balance: false, checkpointMs: 600_000, oversubscribe: true, forkMigrate: true });
+  });
+
+  it('takes what is switched off with every launcher', async () => {
+    const raw = { command: ['p'], launcher: 'plain', oversubscribe: false, 'fork-migrate': false };
+    expect((await compile({ ...raw, balance: 'on' })).spec).toMatchObject({ balance: true, oversubscribe: false });
   });
 
   it('names the place in a batch file for what shows only here', async () => {

@@ -27,16 +27,22 @@ struct capsule_options {
   const char *folder, *mount, *cwd, *in, *out, *err, *log, *clock, *last_pid;
   const char *own[8];
   size_t own_count;
+  mode_t mask; /* the job's */
   bool user_namespace;
   bool thaw;
   char **command;
 };
 
-int run(const struct capsule_options *options);
+int run(struct capsule_options *options);
 int job_root(const char *status_file, char **command);
 int wait_for_root(void);
 int enter(pid_t pid, char **command);
 int gate(const char *action);
+int listen_for(char **words);
+int connect_to(char **words);
+int as_root(char **program);
+
+int usage(void);
 
 /* Prints `omx-capsule: WHAT: errno` and returns FAILED. */
 int failure(const char *what);

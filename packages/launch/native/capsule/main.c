@@ -13,6 +13,14 @@
  *       The same namespaces, with criu in place of the job root. The clocks, in nanoseconds, go on from there. N: criu and
  *       what it starts get the pids from N + 1 on, which no process of the image has. FILE takes our messages and criu's.
  *   enter PID -- PROGRAM...   runs it in the namespaces of process PID; it dies with us
+ *   listen ADDRESS [--expect FILE] [--fd N] -- PROGRAM...
+ *       Tells a free port of ADDRESS on its output, and gives PROGRAM the one connection that proves the token as its input
+ *       (stream.h). The other side hears whether PROGRAM ended with 0 and FILE is there. With --fd PROGRAM has it at N instead
+ *       and takes our place.
+ *   connect PORT ADDRESS... [--fd N] -- PROGRAM...
+ *       The other side: connects to the first address that answers; PROGRAM's output goes there. Tells the bytes it took,
+ *       once the other side has said that it has all.
+ *   as-root -- PROGRAM...     it is root in a user namespace of its own: for what criu does outside of any capsule
  *   init STATUS -- COMMAND... the job root; internal
  *   wait                      parent of a restored job root; internal, for `criu restore --exec-cmd`
  *   (nothing, with CRTOOLS_SCRIPT_ACTION set)   the gate: criu's action script (gate.c)
@@ -24,9 +32,11 @@
  * Usage. Everybody above waits for everybody below, so wait4(2) of `run` gives the usage of the whole tree as long as it was
  * never moved and not killed from outside. criu starts the counters anew, so the usage of a moved job is what was counted
  * at each freeze plus STATUS_FILE. The kernel reaps what it kills with a namespace without counting: ORDER_SIGNAL to
- * `run`, not SIGKILL, ends a job and keeps the count.
+ * `run`, not SIGKILL, ends a job and keeps the count. Where the whole capsule is stopped, SIGCONT to `run` must follow: it
+ * continues the others that have to obey, not the job.
  *
- * Signals. SIGKILL to `run` ends everything at once (PR_SET_PDEATHSIG of pid 1, and pid 1 takes the namespace with it).
+ * Signals. SIGKILL to `run` ends everything at once (PR_SET_PDEATHSIG of pid 1, and pid 1 takes the namespace with it), and
+ * so does the end of its parent.
  * Other signals to `run` go to the command's process group, except those of our parent: the shepherd signals every process
  * of a job by itself, and nobody should hear it twice.
  *
@@ -38,9 +48,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int usage(void) {
+int usage(void) {
   fputs("usage: omx-capsule run|thaw [--user] --folder DIR --mount PATH [...] -- COMMAND...\n"
-        "       omx-capsule enter PID -- PROGRAM...\n",
+        "       omx-capsule enter PID -- PROGRAM...\n"
+        "       omx-capsule listen ADDRESS [--expect FILE] [--fd N] -- PROGRAM...\n"
+        "       omx-capsule connect PORT ADDRESS... [--fd N] -- PROGRAM...\n",
         stderr);
   return FAILED;
 }
@@ -82,6 +94,9 @@ int main(int argc, char **argv) {
     struct capsule_options options = {.thaw = strcmp(mode, "thaw") == 0};
     return read_options(argv + 2, &options) ? run(&options) : usage();
   }
+  if (strcmp(mode, "listen") == 0) return listen_for(argv + 2);
+  if (strcmp(mode, "connect") == 0) return connect_to(argv + 2);
+  if (strcmp(mode, "as-root") == 0) return argc < 4 ? usage() : as_root(argv + 3);
   if (argc < 5 || strcmp(argv[3], "--") != 0) return usage();
   if (strcmp(mode, "enter") == 0) return enter(atoi(argv[2]), argv + 4);
   if (strcmp(mode, "init") == 0) return job_root(argv[2], argv + 4);

@@ -127,6 +127,15 @@ static int bind_own(const struct capsule_options *o) {
   return 0;
 }
 
+int as_root(char **program) {
+  uid_t uid = geteuid();
+  gid_t gid = getegid();
+  if (unshare(CLONE_NEWUSER) < 0) return failure("cannot make a user namespace");
+  if (map_self(uid, gid) != 0) return FAILED;
+  errno = execute(program);
+  return failure(program[0]);
+}
+
 static int make_namespaces(const struct capsule_options *o) {
   uid_t uid = geteuid();
   gid_t gid = getegid();
@@ -140,8 +149,9 @@ static int make_namespaces(const struct capsule_options *o) {
 }
 
 static int reopen(const char *path, int flags, int as) {
-  int fd = open(path, flags | O_NOCTTY, 0600);
-  if (fd < 0) return failed_at("cannot open", path);
+  /* Without waiting for the other end of a FIFO that is read from. */
+  int fd = open(path, flags | O_NOCTTY | (flags == O_RDONLY ? O_NONBLOCK : 0), 0600);
+  if (fd < 0 || fcntl(fd, F_SETFL, flags & O_APPEND) < 0) return failed_at("cannot open", path);
   if (fd == as) return 0;
   dup2(fd, as);
   close(fd);
@@ -165,12 +175,14 @@ static int start_root(const struct capsule_options *o) {
 
   const char *cwd = o->cwd == NULL ? o->mount : o->cwd;
   if (chdir(cwd) < 0) return failed_at("cannot enter", cwd);
-  setenv("PWD", cwd, 1);
+  /* Where it is set to another place programs believe that. */
+  if (o->cwd == NULL) setenv("PWD", cwd, 1);
   if (reopen(o->in == NULL ? "/dev/null" : o->in, O_RDONLY, 0) != 0) return FAILED;
   const int append = O_WRONLY | O_APPEND | O_CREAT;
   int words_of_ours = fcntl(2, F_DUPFD_CLOEXEC, 3);
   if (reopen(o->out == NULL ? "/dev/null" : o->out, append, 1) != 0) return FAILED;
   if (reopen(o->err == NULL ? "/dev/null" : o->err, append, 2) != 0) return FAILED;
+  umask(o->mask);
   execv(program, argv);
   if (words_of_ours >= 0) dup2(words_of_ours, 2);
   return failed_at("cannot execute", program);
@@ -186,8 +198,13 @@ static int start_criu(const struct capsule_options *o) {
 static void obey(const siginfo_t *info) {
   if (info->si_code != SI_QUEUE || info->si_pid != 0) return;
   int number = info->si_value.sival_int;
-  if (number == SIGKILL) kill(ROOT_PID, ORDER_SIGNAL);
-  else kill(-COMMAND_PID, number);
+  if (number != SIGKILL) {
+    kill(-COMMAND_PID, number);
+    return;
+  }
+  kill(ROOT_PID, ORDER_SIGNAL);
+  /* It may be paused with the rest. Nothing of the job runs again by this. */
+  kill(ROOT_PID, SIGCONT);
 }
 
 /* The end of pid 1 is the end of everything in the namespace. */
@@ -228,6 +245,7 @@ static int attend(pid_t first, int report) {
     int number = sigwaitinfo(&all, &info), status;
     if (number == ORDER_SIGNAL || (number > 0 && number != SIGCHLD && info.si_pid != getppid()))
       sigqueue(first, ORDER_SIGNAL, (union sigval){.sival_int = number == ORDER_SIGNAL ? SIGKILL : number});
+    if (number == ORDER_SIGNAL) kill(first, SIGCONT);
     if (waitpid(first, &status, WNOHANG) != first) continue;
     int told;
     if (read(report, &told, sizeof told) == sizeof told) status = told;
@@ -235,13 +253,19 @@ static int attend(pid_t first, int report) {
   }
 }
 
-int run(const struct capsule_options *o) {
+int run(struct capsule_options *o) {
   int report[2];
   syscall(SYS_close_range, 3U, ~0U, 0U);
+  /* The job's is not for what we make. */
+  o->mask = umask(077);
   if (o->log != NULL && (reopen(o->log, O_WRONLY | O_APPEND | O_CREAT, 1) != 0 || dup2(1, 2) < 0)) return FAILED;
   if (!o->thaw && put_program(o->folder) != 0) return FAILED;
   if (take_mount_point(o->mount) != 0) return FAILED;
+  pid_t parent = getppid();
   if (make_namespaces(o) != 0) return FAILED;
+  /* Whoever started us may have asked for this: the kernel forgets it with a new user namespace. */
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) return FAILED;
   if (pipe2(report, O_CLOEXEC) < 0) return failure("cannot make a pipe");
   block_all_signals();
   pid_t first = fork();

@@ -1,3 +1,4 @@
+import { geteuid } from 'node:process';
 import { bytesOf, type Bytes } from '@omx/core';
 
 /** Command lines of the capsule and of criu. Pure: paths and numbers in, words out. */
@@ -62,7 +63,20 @@ export interface DumpLine {
   readonly log: string;
   /** For seizing the processes, seconds. */
   readonly seizeSeconds: number;
+  /** Where its memory goes instead of into the image. */
+  readonly pages?: PagesLine;
 }
+
+/** A page server that listens by `pageServerArgv`. */
+export interface PagesLine {
+  readonly port: number;
+  /** All of one host, numeric. */
+  readonly addresses: readonly string[];
+}
+
+/** The descriptor at which criu finds a connection that was made for it. */
+const pagesFd = '3';
+export const pageServerLog = 'page-server.log';
 
 /** The job root's pid in its capsule; `capsule.h` says the same. */
 export const rootPid = 2;
@@ -75,11 +89,44 @@ const common = ['--file-locks', '--link-remap', '--ghost-limit', '64M', '--manag
 
 /** Without `--leave-stopped`: the gate decides what becomes of the original. */
 export function dumpArgv(line: DumpLine): readonly string[] {
+  const { capsule, pages } = line;
   return [
-    ...[line.capsule, 'enter', String(line.init), '--'],
+    ...(pages === undefined ? [] : [capsule, 'connect', String(pages.port), ...pages.addresses, '--fd', pagesFd, '--']),
+    ...[capsule, 'enter', String(line.init), '--'],
     ...[line.criu, 'dump', ...(line.userNamespace ? ['--unprivileged'] : []), '--tree', String(rootPid)],
     ...['--images-dir', line.images, '--work-dir', line.log, '--log-file', 'dump.log'],
-    ...['--timeout', String(line.seizeSeconds), ...common, '--action-script', line.capsule],
+    ...['--timeout', String(line.seizeSeconds), ...common, '--action-script', capsule],
+    ...(pages === undefined ? [] : ['--page-server', '--ps-socket', pagesFd]),
+  ];
+}
+
+/** criu outside of any capsule; it has to be root, if only in its own eyes. */
+export function aloneArgv({
+  capsule,
+  criu,
+  words,
+}: {
+  readonly capsule: string;
+  readonly criu: string;
+  readonly words: readonly string[];
+}): readonly string[] {
+  return geteuid?.() === 0 ? [criu, ...words] : [capsule, 'as-root', '--', criu, ...words, '--unprivileged'];
+}
+
+/** For `omx-capsule listen`: its options, and criu to write what comes into `images`. */
+export function pageServerArgv(line: {
+  readonly capsule: string;
+  readonly criu: string;
+  readonly images: string;
+  readonly log: string;
+}): readonly string[] {
+  const { capsule, criu, images, log } = line;
+  const words = ['page-server', '--ps-socket', pagesFd, '--images-dir', images, '--work-dir', log];
+  return [
+    '--fd',
+    pagesFd,
+    '--',
+    ...aloneArgv({ capsule, criu, words: [...words, '--log-file', pageServerLog, '-v2'] }),
   ];
 }
 

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { badImage, imageParts, type ImageFile, type ImageManifest } from './manifest.ts';
+import { checkPages } from './pagemaps.ts';
+import { badImage, imageParts, isPagesFile, type ImageFile, type ImageManifest } from './manifest.ts';
 
 /** Larger files are read by threads of their own: hashing a gigabyte here would stop everything else for a second. */
 const ownBytes = 256 << 10;
@@ -31,8 +32,13 @@ function hashInThread(paths: readonly string[]): Promise<readonly string[]> {
 }
 
 /** Every regular file of an image but its manifest and logs, with size and digest, in the order of their paths. */
-export async function digestImage(image: string): Promise<readonly ImageFile[]> {
-  const files = walk(image, '').sort((a, b) => (a.path < b.path ? -1 : 1));
+export async function digestImage(
+  image: string,
+  isWanted: (path: string) => boolean = () => true,
+): Promise<readonly ImageFile[]> {
+  const files = walk(image, '')
+    .filter(({ path }) => isWanted(path))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
   const digests = new Map<string, string>();
   const large = files.filter((file) => file.size > ownBytes).sort((a, b) => b.size - a.size);
   const shares = Array.from({ length: threads }, (_, i) => large.filter((_, at) => at % threads === i));
@@ -69,7 +75,10 @@ export async function verifyImage(image: string, manifest: ImageManifest): Promi
     if (here === undefined) throw badImage(image, `its file ${path} is missing`);
     if (here !== size) throw badImage(image, `its file ${path} has ${here} bytes instead of ${size}`);
   }
-  for (const { path, sha256 } of await digestImage(image)) {
+  // The source never had them, so it could not tell their digests.
+  const isElsewhere = manifest.pagesElsewhere === true;
+  if (isElsewhere) checkPages(image);
+  for (const { path, sha256 } of await digestImage(image, (each) => !isElsewhere || !isPagesFile(each))) {
     const file = wanted.get(path);
     if (file === undefined) throw badImage(image, `its file ${path} does not belong to it`);
     if (file.sha256 !== sha256) throw badImage(image, `its file ${path} was changed`);

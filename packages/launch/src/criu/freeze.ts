@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { arch } from 'node:process';
 import { addUsage, noUsage, OmxError, type Usage } from '@omx/core';
@@ -13,10 +13,11 @@ import { explainCriu } from './explain.ts';
 import type { CriuProgram } from '../host/criu-program.ts';
 import { Gate } from './gate.ts';
 import { inspect } from './inspect.ts';
-import { imageFormat, imageParts, type ImageManifest } from './manifest.ts';
+import { imageFormat, imageParts, writeManifest, type ImageManifest } from './manifest.ts';
 import { freePids, readMembers } from './members.ts';
 import { describeFile } from './program-files.ts';
 import { readStay } from './stay.ts';
+import { addressesOf, firstWords, tokenName, type Destination } from './stream.ts';
 import { isGone, killProcess } from './vanish.ts';
 
 /** A job in its capsule, as the node that has it knows it. */
@@ -34,6 +35,11 @@ export interface FreezeOptions {
   readonly job: CapsuleJob;
   /** A folder for the image; whatever is there is removed. */
   readonly image: string;
+  /**
+   * Where its memory goes instead of into the image, of `receivePages`. Then this image cannot be thawed, only the one there
+   * can, of the two parts.
+   */
+  readonly pages?: Destination;
   /** For writing the image. @defaultValue 60 s */
   readonly timeoutMs?: number;
   /** After that long without a decision the job goes on by itself. @defaultValue 120 s */
@@ -64,10 +70,10 @@ const killedMs = 10_000;
 
 /**
  * Freezes a job into an image.
- * @throws NOT_RUNNING, or CANNOT_MOVE with the reason; the job goes on in either case
+ * @throws NOT_RUNNING, or CANNOT_MOVE with the reason, SHIP_FAILED where `pages` has no such host; the job goes on in any case
  */
 export async function freeze(options: FreezeOptions): Promise<Frozen> {
-  const { criu, job, image, timeoutMs = 60_000, holdMs = 120_000 } = options;
+  const { criu, job, image, pages, timeoutMs = 60_000, holdMs = 120_000 } = options;
   const { shape, earlier = noUsage } = job;
   const members = readMembers(job.pid);
   const images = join(image, imageParts.criu);
@@ -87,6 +93,7 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
     images,
     log,
     seizeSeconds,
+    ...(pages === undefined ? {} : { pages: { port: pages.port, addresses: await addressesOf(pages.host) } }),
   });
   const gate = await Gate.open();
   // `enter` takes criu with it when it dies, and criu without its gate lets the job go on.
@@ -94,27 +101,32 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
     reject: false,
     stdin: 'ignore',
     stdout: 'ignore',
-    env: { ...criuEnv(), ...gate.env(holdMs) },
+    env: { ...criuEnv(), ...gate.env(holdMs), ...(pages === undefined ? {} : { [tokenName]: pages.token }) },
   });
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), timeoutMs);
   const timeout = new Promise<undefined>((resolve) => late.signal.addEventListener('abort', () => resolve(undefined)));
   const reached = await Promise.race([gate.reached, dump.then(() => undefined), timeout]);
   clearTimeout(timer);
-  const release = async (): Promise<void> => {
+  const release = async () => {
     gate.close();
     if (reached === undefined) dump.kill('SIGKILL');
-    await dump;
+    return dump;
   };
   if (reached === undefined) {
     const isLate = late.signal.aborted;
-    await release();
+    const { stderr } = await release();
     // It may simply have ended under our hands.
     readMembers(job.pid);
-    throw cannotMove(
-      job.pid,
-      isLate ? `its image could not be written within ${timeoutMs / 1000} s` : explainCriu(join(log, 'dump.log')),
+    const ours = firstWords(
+      stderr
+        .split('\n')
+        .filter((line) => line.startsWith('omx-capsule: '))
+        .join('\n'),
+      '',
     );
+    if (isLate) throw cannotMove(job.pid, `its image could not be written within ${timeoutMs / 1000} s`);
+    throw cannotMove(job.pid, ours === '' ? explainCriu(join(log, 'dump.log')) : ours);
   }
   try {
     // Again, now that it stands still: it may have opened something in between.
@@ -132,12 +144,13 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
       usage,
       carried: carry(image, seen.carried),
       needed: seen.needed.map(describeFile).filter((each) => each !== undefined),
+      ...(pages === undefined ? {} : { pagesElsewhere: true }),
     };
     return {
       image,
       usage,
       seal: () => seal(image, manifest),
-      keepGoing: release,
+      keepGoing: async () => void (await release()),
       end: async () => {
         const [initIsOurs, capsuleIsOurs] = [stamp(members.init), stamp(job.pid)];
         const passed = await gate.pass();
@@ -167,11 +180,7 @@ function stamp(pid: number): () => boolean {
 }
 
 async function seal(image: string, rest: Omit<ImageManifest, 'files'>): Promise<ImageManifest> {
-  const manifest: ImageManifest = { ...rest, files: await digestImage(image) };
-  const path = join(image, imageParts.manifest);
-  writeFileSync(`${path}.new`, `${JSON.stringify(manifest)}\n`, { mode: 0o600, flush: true });
-  renameSync(`${path}.new`, path);
-  return manifest;
+  return writeManifest(image, { ...rest, files: await digestImage(image) });
 }
 
 function cannotMove(pid: number, reason: string): OmxError {

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:process';
 import { join } from 'node:path';
 import { OmxError, type Usage } from '@omx/core';
@@ -28,7 +29,10 @@ export interface ImageManifest {
   readonly usage: Usage;
   readonly needed: readonly NeededFile[];
   readonly carried: readonly CarriedEntry[];
+  /** Without those of its memory, where that went to another node. */
   readonly files: readonly ImageFile[];
+  /** Its memory went to another node while it was written: it can be thawed there only. */
+  readonly pagesElsewhere?: true;
 }
 
 export interface CarriedEntry {
@@ -55,6 +59,35 @@ export function badImage(
   hint = 'take an older checkpoint, or run the job again',
 ): OmxError {
   return new OmxError(`cannot thaw the image ${image}: ${reason}`, { code: 'IMAGE_UNUSABLE', hint });
+}
+
+/** SHA-256 of the manifest, hex, and so of everything it names. @throws IMAGE_UNUSABLE where there is none */
+export function imageDigest(image: string): string {
+  try {
+    return createHash('sha256')
+      .update(readFileSync(join(image, imageParts.manifest)))
+      .digest('hex');
+  } catch {
+    throw badImage(image, 'it is not complete (no manifest)');
+  }
+}
+
+/** @throws IMAGE_UNUSABLE where the manifest is not the one with this digest; what it names is for `verifyImage` */
+export function checkDigest(image: string, digest: string): void {
+  if (imageDigest(image) !== digest) throw badImage(image, 'it is not the one that was made: its manifest was changed');
+}
+
+/** Of the files that criu's page server writes. */
+export function isPagesFile(path: string): boolean {
+  return /^criu\/pages-\d+\.img$|^criu\/pagemap-[\w-]+\.img$/.test(path);
+}
+
+/** Complete or not at all, and the last of an image's files. */
+export function writeManifest(image: string, manifest: ImageManifest): ImageManifest {
+  const path = join(image, imageParts.manifest);
+  writeFileSync(`${path}.new`, `${JSON.stringify(manifest)}\n`, { mode: 0o600, flush: true });
+  renameSync(`${path}.new`, path);
+  return manifest;
 }
 
 /** @throws IMAGE_UNUSABLE where it is missing, another format, or for another kind of machine */

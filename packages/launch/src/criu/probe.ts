@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bytesOf, isOmxError } from '@omx/core';
 import { capsuleBinary } from './capsule-binary.ts';
@@ -8,6 +8,7 @@ import { runArgv } from './commands.ts';
 import type { CriuProgram } from '../host/criu-program.ts';
 import { usableCriu } from './usable.ts';
 import { freeze } from './freeze.ts';
+import { isKnownToWork, remember } from './known.ts';
 import { capsuleShape } from './shape.ts';
 import { thaw, type ThawStarted } from './thaw.ts';
 import { readMembers } from './members.ts';
@@ -20,10 +21,9 @@ export interface CriuProbe {
   readonly hint?: string;
 }
 
-const remembered = new Map<string, Promise<CriuProbe>>();
 const madeMs = 5000;
 
-/** Makes a capsule, freezes what is in it and thaws it, once for each CRIU and kernel in this process's life. */
+/** Makes a capsule, freezes what is in it and thaws it, which takes half a second. Never throws. */
 export async function probeCriu(env: Readonly<Record<string, string | undefined>> = process.env): Promise<CriuProbe> {
   let criu: CriuProgram;
   try {
@@ -31,10 +31,15 @@ export async function probeCriu(env: Readonly<Record<string, string | undefined>
   } catch (error) {
     return problem(error);
   }
-  const key = [criu.file, criu.version, release(), process.geteuid?.()].join(' ');
-  const probe = remembered.get(key) ?? tryOnce(criu).then(() => ({ criu }), problem);
-  remembered.set(key, probe);
+  const probe = await tryOnce(criu).then(() => ({ criu }), problem);
+  remember(criu, probe.criu !== undefined);
   return probe;
+}
+
+/** The same, by what an earlier probe since the boot found out where it went well. */
+export async function recallCriu(env: Readonly<Record<string, string | undefined>> = process.env): Promise<CriuProbe> {
+  const criu = await usableCriu(env).catch(() => undefined);
+  return criu !== undefined && isKnownToWork(criu) ? { criu } : probeCriu(env);
 }
 
 function problem(error: unknown): CriuProbe {

@@ -22,6 +22,11 @@ export interface StartRequest {
   readonly graceMs: number;
   /** Bytes kept of each output file (the first ones); 0 = no limit. */
   readonly maxOutputBytes: number;
+  /**
+   * Sent to the main process alone before anything is killed: it is to kill the job by itself, so that all usage is counted,
+   * and gets three seconds for that. Not where the lease is over. @defaultValue 0: it is killed like the others
+   */
+  readonly killSignal?: number;
 }
 
 /** Why omx ended a job; the first reason wins. `lease`: the shepherd itself did, because the node's lease had run out. */

@@ -26,6 +26,7 @@ export function writeStart(to: FrameWriter, request: StartRequest): void {
   to.f64(request.timeMs);
   to.f64(request.graceMs);
   to.f64(request.maxOutputBytes);
+  to.u32(request.killSignal ?? 0);
   to.texts(request.argv);
   to.texts(request.extraEnv);
   to.end();

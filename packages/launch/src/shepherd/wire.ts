@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
  * Frames between worker and shepherd, as `native/protocol.h` lays them down: u32 length, u8 type, fields, little-endian.
  * A text is u32 length, its bytes and one NUL that the length does not count.
  */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 export const Request = {
   environment: 1,

@@ -16,7 +16,7 @@ test('a job that dies goes on from its last checkpoint, files and all, as if it 
   await write();
   await job.progress(10);
   const last = await write();
-  expect(readManifest(job.image)).toEqual(last);
+  expect(readManifest(job.image)).toEqual(last.manifest);
   await job.progress(10);
   const { pids } = readMembers(job.job.pid);
   job.child.process.kill('SIGKILL');
@@ -45,7 +45,7 @@ test('a checkpoint that fails leaves the one before', options, async () => {
     checkpoint({ criu: theCriu(), job: job.job, image: job.image, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   const first = await write();
   await expect(write(1)).rejects.toMatchObject({ code: 'CANNOT_MOVE', message: /within/ });
-  expect(readManifest(job.image)).toEqual(first);
+  expect(readManifest(job.image)).toEqual(first.manifest);
   expect(existsSync(`${job.image}.new`)).toBe(false);
   expect((await job.finish().end()).status?.exitCode).toBe(7);
 });

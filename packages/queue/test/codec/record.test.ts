@@ -69,6 +69,12 @@ test('every state on the way survives its record', () => {
     { type: 'start', attempt: 1, at: context.submittedAt + 10, launcher: 'criu' },
     { type: 'pause' },
     { type: 'resume' },
+    { type: 'wish', wish: 'freeze' },
+    { type: 'freeze', attempt: 1 },
+    { type: 'wish', wish: 'none' },
+    { type: 'thaw', attempt: 1 },
+    { type: 'freeze', attempt: 1 },
+    { type: 'move', attempt: 1, node: 65_535 },
     {
       type: 'end',
       attempt: 1,

@@ -1,0 +1,167 @@
+import type { BatchId } from '@omx/core';
+
+/**
+ * What nodes say to each other about a job that moves, and what a user or the balancer asks of the node that has it.
+ * Carried as the other requests to nodes (`node-requests.ts`); the images themselves never are: they go from worker to
+ * worker. `workers/node/src/moving/README.md` tells the whole hand-over.
+ */
+
+/** An attempt, as all nodes know it. */
+export interface AttemptName {
+  readonly batch: BatchId;
+  readonly ordinal: number;
+  readonly attempt: number;
+}
+
+/** Why something was not done, in the words of `omx why`. */
+export interface Refusal {
+  readonly refused: string;
+  readonly hint?: string;
+}
+
+/** To the node that has the job: move it. Answered when it runs there, or stays. */
+export interface MigrateRequest extends AttemptName {
+  readonly type: 'migrate';
+  readonly to: string;
+  /** For `omx why` and the events: `omx migrate`, `drain`, the balancer's sentence. */
+  readonly why: string;
+}
+
+export interface Migrated {
+  /** How long the job stood still, milliseconds. */
+  readonly pauseMs: number;
+  readonly bytes: number;
+}
+
+/** To the node that has the job: keep an image of it away from this node, and let it go on. */
+export interface CheckpointRequest extends AttemptName {
+  readonly type: 'checkpoint';
+}
+
+export interface Checkpointed {
+  /** The node that keeps the image. */
+  readonly node: string;
+  readonly pauseMs: number;
+  readonly bytes: number;
+}
+
+/** To another node: will you have this? The answer says where to send it, for as long as the token is good. */
+export interface ReceiveRequest extends AttemptName {
+  readonly type: 'receive';
+  readonly from: string;
+  /** `move`: the job is to go on there. `keep`: only the image is kept. */
+  readonly purpose: 'move' | 'keep';
+  readonly traits: JobTraits;
+}
+
+/** What a node must have to go on with a job; known before it is frozen. */
+export interface JobTraits {
+  readonly arch: string;
+  readonly criu: string;
+  /** The capsule has a user namespace, so that any account can go on with it. */
+  readonly userNamespace: boolean;
+  /** Memory of its processes, bytes. */
+  readonly rss: number;
+  readonly slots: number;
+  /** Programs and libraries, as JSON of `NeededFile[]` of `@omx/launch`, which this package does not know. */
+  readonly needed: string;
+  /** What `criu cpuinfo dump` wrote, base64. */
+  readonly cpu: string;
+}
+
+export interface Receiver {
+  readonly host: string;
+  readonly port: number;
+  /** For one connection, once. */
+  readonly token: string;
+  /** The same for the memory pages of a large job, where they are to go to a page server. */
+  readonly pages?: { readonly port: number; readonly token: string };
+}
+
+/** To the node that has received everything: make the copy, and let it wait. Answered when it waits. */
+export interface ThawRequest extends AttemptName {
+  readonly type: 'thaw';
+  /** SHA-256 of the manifest, hex. */
+  readonly digest: string;
+}
+
+export interface CopyReady {
+  readonly ready: true;
+}
+
+/** To the node with the waiting copy: look into the record now. It decides; this only saves time. */
+export interface SettleRequest extends AttemptName {
+  readonly type: 'settle';
+}
+
+/** To the node that received: forget it, the job goes on where it was. */
+export interface AbortRequest extends AttemptName {
+  readonly type: 'abort';
+}
+
+export interface Done {
+  readonly done: true;
+}
+
+/** To the node that has received an image to keep (`receive` with purpose `keep`): check it, and keep it. */
+export interface KeepRequest extends AttemptName {
+  readonly type: 'keep';
+  /** SHA-256 of the manifest, hex. */
+  readonly digest: string;
+}
+
+/** To the node that keeps an image: send it there. */
+export interface FetchRequest extends AttemptName {
+  readonly type: 'fetch';
+  readonly digest: string;
+  readonly to: Receiver;
+}
+
+/** To the node that keeps an image: it is not needed any more. */
+export interface DropRequest extends AttemptName {
+  readonly type: 'drop';
+}
+
+/** Which of the node's jobs may be moved, and what they use. */
+export interface MovableRequest {
+  readonly type: 'movable';
+}
+
+export interface MovableJobs {
+  readonly jobs: readonly MovableJob[];
+}
+
+/** The fields of `BalancedJob` in `@omx/balance`, with their meanings, as far as the node knows them. */
+export interface MovableJob extends AttemptName {
+  readonly id: string;
+  readonly cpus: number;
+  readonly rss: number;
+  readonly slots: number;
+  /** It shares slots with others (`--oversubscribe`). */
+  readonly oversubscribe: boolean;
+  readonly ageMs: number;
+  readonly cpuMs: number;
+  readonly moves: number;
+  readonly lastMovedMsAgo?: number;
+  readonly immovable?: string;
+  /** The nodes its placement allows; none given: all. */
+  readonly places?: readonly string[];
+}
+
+/** Each request with its answer. */
+export interface MoveAnswers {
+  readonly migrate: { readonly request: MigrateRequest; readonly answer: Migrated | Refusal };
+  readonly checkpoint: { readonly request: CheckpointRequest; readonly answer: Checkpointed | Refusal };
+  readonly receive: { readonly request: ReceiveRequest; readonly answer: Receiver | Refusal };
+  readonly thaw: { readonly request: ThawRequest; readonly answer: CopyReady | Refusal };
+  readonly settle: { readonly request: SettleRequest; readonly answer: Done | Refusal };
+  readonly abort: { readonly request: AbortRequest; readonly answer: Done };
+  readonly keep: { readonly request: KeepRequest; readonly answer: Done | Refusal };
+  readonly fetch: { readonly request: FetchRequest; readonly answer: Done | Refusal };
+  readonly drop: { readonly request: DropRequest; readonly answer: Done };
+  readonly movable: { readonly request: MovableRequest; readonly answer: MovableJobs };
+}
+
+export function isRefusal(answer: object): answer is Refusal {
+  return 'refused' in answer;
+}

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+
+import { mountOn } from '../../kit/cluster/mounted.ts';
+import { type Ground, type GroundNode, leaseMs } from '../kit/ground.ts';
+import { elapsed, type Signal, strike } from '../kit/strike.ts';
+import { criuOf, type Way } from './moments.ts';
+
+export const faults = [
+  'source worker',
+  'target worker',
+  'source shepherd',
+  'target shepherd',
+  'source criu',
+  'target criu',
+  'source node',
+  'target node',
+  'redis',
+  'source network',
+  'target network',
+] as const;
+export type Fault = (typeof faults)[number];
+
+/** After so long others have given a node up, if they do. */
+const noticedMs = leaseMs + 4000;
+
+/** A network has no process: SIGKILL is a cut until the other side has given up, SIGSTOP a short one. */
+export interface Trouble {
+  readonly fault: Fault;
+  readonly signal: Signal;
+  /** How long it lasts, milliseconds; undefined: until others have noticed, as far as they will. */
+  readonly lastsMs?: number;
+}
+
+/** Strikes now, and mends it. */
+export async function suffer(ground: Ground, way: Way, { fault, signal, lastsMs }: Trouble): Promise<void> {
+  const [whose, victim = 'redis'] = fault.split(' ');
+  const node = whose === 'target' ? way.target : way.source;
+  switch (victim) {
+    case 'criu':
+      return sufferCriu(node, fault, signal);
+    case 'network':
+      return sufferCut(node, lastsMs ?? (signal === 'SIGKILL' ? noticedMs : 1000));
+    case 'worker':
+    case 'shepherd':
+    case 'node':
+    case 'redis': {
+      const blown = await strike(ground, { victim, signal, node });
+      // A worker that was killed is started again at once.
+      const afterMs = lastsMs ?? (victim === 'worker' && signal === 'SIGKILL' ? 0 : noticedMs);
+      return blown.mend({ afterMs });
+    }
+    default:
+      throw new Error(`nobody knows how to do harm to ${fault}`);
+  }
+}
+
+async function sufferCriu(node: GroundNode, fault: Fault, signal: Signal): Promise<void> {
+  const pids = criuOf(node, fault === 'source criu' ? 'dump' : 'restore');
+  send(pids, signal);
+  if (signal === 'SIGKILL') return;
+  await elapsed(1000);
+  send(pids, 'SIGCONT');
+}
+
+function send(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It was done.
+    }
+  }
+}
+
+async function sufferCut({ net }: GroundNode, ms: number): Promise<void> {
+  await net?.cut();
+  await elapsed(ms);
+  await net?.join();
+}
+
+/** So often a job may be set back by this: its processes died with their shepherd, or its node was given up. */
+export function restartsOf({ fault, signal, lastsMs = Infinity }: Trouble): number {
+  const [, victim = 'redis'] = fault.split(' ');
+  if (victim === 'criu' || victim === 'redis') return 0;
+  if (victim === 'shepherd' || (victim === 'node' && signal === 'SIGKILL')) return 1;
+  if (victim === 'worker' && signal === 'SIGKILL') return 0;
+  if (victim === 'network' && signal === 'SIGSTOP') return 0;
+  // Some of the lease may be used up already.
+  return lastsMs < leaseMs / 3 ? 0 : 1;
+}
+
+/** Where images are written or arrive, there is room for so little on this node that no job fits. */
+export async function fillDisk({ dir, net }: GroundNode, whose: 'source' | 'target'): Promise<() => Promise<void>> {
+  if (net === undefined) throw new Error('this node has no machine of its own');
+  // What does not fit into shared memory goes to the disk.
+  const folders = whose === 'source' ? ['/dev/shm', join(dir, 'leaving')] : [join(dir, 'arriving')];
+  const undo: (() => Promise<void>)[] = [];
+  for (const folder of folders) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    undo.push(await mountOn(net, ['-t', 'tmpfs', '-o', 'size=128k', 'none'], folder));
+  }
+  return async () => {
+    for (const each of undo) await each();
+  };
+}

@@ -1,0 +1,75 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+
+import { jobOf, jobsOf, logsOf, open, submit } from '../../kit/batches.ts';
+import { root } from '../../kit/open-home.ts';
+import { imagesInMemory } from '../../kit/images-in-memory.ts';
+import { living } from '../../kit/cluster/living.ts';
+import { until } from '../../kit/until.ts';
+import type { Ground, GroundNode } from '../kit/ground.ts';
+import { allLeave } from '../kit/invariants.ts';
+import { allKeys, leakedFiles, leakedKeys } from '../kit/leaks.ts';
+import { isWhole, miscounts } from './counted.ts';
+import { recordOf, type Way } from './moments.ts';
+
+const source = join(root, 'test/fixtures/migration/count.c');
+let built: string | undefined;
+process.once('exit', () => {
+  if (built !== undefined) rmSync(built, { recursive: true, force: true });
+});
+
+function counter(): string {
+  built ??= mkdtempSync('/tmp/omx-count-');
+  const program = join(built, 'count');
+  if (!existsSync(program)) execFileSync('cc', ['-O1', '-D_GNU_SOURCE', '-o', program, source]);
+  return program;
+}
+
+/** Starts both nodes and a job that counts, on the first of them. @returns its way to the other one */
+export async function begin(ground: Ground, mib: number): Promise<Way> {
+  const [one, two] = ground.nodes as readonly [GroundNode, GroundNode];
+  await one.start();
+  const args = ['--launcher', 'criu', '--balance', 'off', '--retries', '0', '--env', `TRACES=${ground.shared}`];
+  const id = await submit(ground, [...args, '--', counter(), ground.shared, String(mib)]);
+  await counts(ground);
+  await two.start();
+  return { id, source: one, target: two };
+}
+
+/** Waits until the job counts on. */
+export async function counts(ground: Ground): Promise<void> {
+  const before = ground.trace().length;
+  await until(() => ground.trace().length >= before + 3, { timeoutMs: 45_000 });
+}
+
+/** The way from where the job is now to the other node. */
+export async function wayOn(ground: Ground, { id }: Way): Promise<Way> {
+  const { node } = await recordOf(ground, id);
+  const [one, two] = ground.nodes as readonly [GroundNode, GroundNode];
+  return node === two.name ? { id, source: two, target: one } : { id, source: one, target: two };
+}
+
+/**
+ * Waits for the end of the job and of all workers, and holds whatever happened against what must always be true: the job
+ * has one outcome, no step was done twice at a time or left out, every line of its output is there once, and nothing is left.
+ */
+export async function countedWell(ground: Ground, { id }: Way, restarts: number): Promise<void> {
+  await counts(ground);
+  open(`${ground.shared}/open`);
+  const wait = await ground.omx(['wait', '-q', id, '--timeout', '60s'], { timeoutMs: 80_000 });
+  expect(wait.code, `omx wait: ${wait.stderr}`).toBe(0);
+  expect(miscounts(ground.trace(), restarts)).toEqual([]);
+  expect(await jobsOf(ground, id)).toMatchObject([{ state: 'succeeded', outcome: 'succeeded', exitCode: 0 }]);
+  const { attempt } = await jobOf(ground, id);
+  expect(attempt).toBeLessThanOrEqual(1 + restarts);
+  const output = await logsOf(ground, id);
+  expect(isWhole(output), output).toBe(true);
+  await until(() => living(ground.shared, id), { is: (left) => left.length === 0, timeoutMs: 10_000 });
+  await allLeave(ground);
+  // Chunks are offered again by looks that take longer than this; other tests see to them.
+  const keys = leakedKeys(await allKeys(ground.redis)).filter((key) => !key.startsWith('{omx:q:'));
+  expect(keys).toEqual([]);
+  expect(ground.nodes.flatMap(({ dir }) => [...leakedFiles(dir), ...imagesInMemory(dir)])).toEqual([]);
+}

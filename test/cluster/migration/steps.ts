@@ -1,0 +1,103 @@
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect } from 'vitest';
+
+import { type Commands, type JobJson, jobOf, logsOf, open, submit } from '../../kit/batches.ts';
+import type { Cluster } from '../../kit/cluster/cluster.ts';
+import { imagesInMemory } from '../../kit/images-in-memory.ts';
+import { processesOf } from '../../kit/left-behind.ts';
+import { until } from '../../kit/until.ts';
+
+/** A job that can be moved, with a folder of its own to run in. */
+export interface Movable {
+  readonly id: string;
+  readonly cwd: string;
+}
+
+let made = 0;
+
+/** Submits one job. `nodes`: the only ones it may run on. */
+export async function startMovable(
+  cluster: Pick<Cluster, 'omx' | 'shared'>,
+  command: readonly string[],
+  {
+    nodes = [],
+    launcher = 'criu',
+    args = [],
+  }: { readonly nodes?: readonly string[]; readonly launcher?: string; readonly args?: readonly string[] } = {},
+): Promise<Movable> {
+  made += 1;
+  const cwd = join(cluster.shared, `job-${made}`);
+  mkdirSync(cwd);
+  const place = nodes.length === 0 ? [] : ['--node', nodes.join(',')];
+  // Nobody but the test moves it.
+  const fixed = ['--launcher', launcher, '--balance', 'off', '--cwd', cwd, ...place, ...args];
+  return { id: await submit(cluster, [...fixed, '--', ...command]), cwd };
+}
+
+/** Lets a program come to its end that waits for it. */
+export function finish({ cwd }: Movable): void {
+  open(join(cwd, 'finish'));
+}
+
+/** Waits until the job runs, and has run: what was moved before its first step would prove little. */
+export async function begins(commands: Commands, job: Movable, { waits = true } = {}): Promise<JobJson> {
+  await until(async () => (await jobOf(commands, job.id)).state === 'running', { timeoutMs: 30_000 });
+  if (waits) await goesOn(commands, job);
+  return jobOf(commands, job.id);
+}
+
+/** So many lines each program prints before it waits for the file that lets it come to its end. */
+const linesBeforeEnd = 90;
+
+/** Waits until the job has printed more, if it is not about to wait for the test. */
+export async function goesOn(commands: Commands, { id }: Movable): Promise<void> {
+  const lines = async (): Promise<number> => (await logsOf(commands, id)).split('\n').length - 1;
+  const before = await lines();
+  await until(lines, { is: (now) => now > before || now >= linesBeforeEnd, timeoutMs: 60_000 });
+}
+
+/** `omx migrate`, and what must be so afterwards. */
+export async function move(commands: Commands, { id }: Movable, to: string): Promise<void> {
+  const before = await jobOf(commands, id);
+  const { code, stdout, stderr } = await commands.omx(['migrate', id, '--to', to]);
+  expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' });
+  const after = await jobOf(commands, id);
+  expect(after).toMatchObject({ attempt: before.attempt, migrations: before.migrations + 1, node: to });
+}
+
+/** The node's state folder. */
+export function folderOf({ shared }: Pick<Cluster, 'shared'>, node: string): string {
+  return join(dirname(shared), node, 'nodes', node);
+}
+
+/** Files of jobs and of images in a node's folder. */
+export function leftOn(cluster: Pick<Cluster, 'shared'>, node: string): string[] {
+  const top = folderOf(cluster, node);
+  const files = ['jobs', 'leaving', 'arriving', 'images', 'out'].flatMap((part) => {
+    const folder = join(top, part);
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => join(entry.parentPath, entry.name));
+  });
+  return [...files, ...imagesInMemory(top)];
+}
+
+/** Waits until neither a process of the job nor a file is left on any of these nodes. */
+export async function nothingLeft(
+  cluster: Pick<Cluster, 'shared'>,
+  { cwd }: Movable,
+  nodes: readonly string[],
+): Promise<void> {
+  await until(() => processesOf(cwd), { is: (left) => left.length === 0, timeoutMs: 15_000 });
+  await until(() => nodes.flatMap((node) => leftOn(cluster, node)), {
+    is: (left) => left.length === 0,
+    timeoutMs: 15_000,
+  });
+}
+
+/** Seconds of processor time. */
+export function cpuOf({ user, sys }: JobJson): number {
+  return (user ?? Number.NaN) + (sys ?? Number.NaN);
+}

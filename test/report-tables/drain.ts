@@ -1,0 +1,52 @@
+import { type JobJson, jobsOf } from '../kit/batches.ts';
+import type { Cluster } from '../kit/cluster/cluster.ts';
+import type { ClusterNode } from '../kit/cluster/node.ts';
+import { until } from '../kit/until.ts';
+import type { Experiment, Times } from './experiments.ts';
+import { measure, withWorkers } from './measure.ts';
+
+/**
+ * Runs the experiment undisturbed, with the node of its longest job drained in the middle, and with that node's jobs killed
+ * and run again elsewhere. The node stays drained to the end.
+ */
+export async function measureDrain(
+  cluster: Cluster,
+  nodes: readonly ClusterNode[],
+  experiment: Experiment,
+): Promise<Record<'undisturbed' | 'drained' | 'killed', Times>> {
+  const by = (launcher: string): Experiment => ({
+    ...experiment,
+    args: ['--launcher', launcher, '--balance', 'off', ...experiment.args],
+  });
+  return withWorkers(cluster, nodes, async () => {
+    const undisturbed = await measure(cluster, by('criu'));
+    const inTheMiddle =
+      (...words: readonly string[]) =>
+      async (id: string): Promise<void> => {
+        const middle = performance.now() + (undisturbed.real / 2) * 1000;
+        await until(() => performance.now() >= middle, { timeoutMs: undisturbed.real * 1000 });
+        await drain(cluster, id, words);
+      };
+    const drained = await measure(cluster, by('criu'), inTheMiddle());
+    await undrain(cluster, nodes);
+    const killed = await measure(cluster, by('plain'), inTheMiddle('--requeue'));
+    await undrain(cluster, nodes);
+    return { undisturbed, drained, killed };
+  });
+}
+
+/** The job that has run longest is the one with most to do. */
+async function drain(cluster: Cluster, id: string, words: readonly string[]): Promise<void> {
+  const running = (await jobsOf(cluster, id, '--state', 'running')).toSorted((a, b) => startOf(a) - startOf(b));
+  const { code, stderr } = await cluster.omx(['drain', String(running[0]?.node), ...words]);
+  if (code !== 0) throw new Error(`omx drain ended with ${code}: ${stderr}`);
+}
+
+function startOf({ startedAt }: JobJson): number {
+  return Date.parse(startedAt ?? '');
+}
+
+async function undrain(cluster: Cluster, nodes: readonly ClusterNode[]): Promise<void> {
+  const { code, stderr } = await cluster.omx(['undrain', ...nodes.map(({ name }) => name)]);
+  if (code !== 0) throw new Error(`omx undrain ended with ${code}: ${stderr}`);
+}

@@ -1,0 +1,148 @@
+import {
+  type BalancedJob,
+  type BalancedNode,
+  decide,
+  emptyHistory,
+  type Migration,
+  type MigrationHistory,
+  withoutMove,
+} from '@omx/balance';
+import { errorOf, type NodeInfo } from '@omx/core';
+import type { BalancerSeat, MovableJob, NodeAsker, NodeStore } from '@omx/queue';
+import { isRefusal } from '@omx/queue';
+import type { Logger } from 'pino';
+
+import type { Attempts } from '../attempt.ts';
+import { freeSlots } from './placement-of-moves.ts';
+import { RefusedMoves } from './refused-moves.ts';
+
+/** While there is something to balance. */
+const roundMs = 1000;
+/** While there is not, or somebody else does it: how long the cluster is without a balancer when one has gone. */
+const restMs = 3000;
+/** Longer than a rest, so that the seat is kept over it. */
+const seatMs = 10_000;
+/** A node that takes longer for an answer is left out of the round. */
+const answerMs = 2000;
+/** A job that a node would not have is not sent there again for so long; what kept it may have ended by then. */
+const refusedMs = 60_000;
+/** A move may take so many times what was reckoned, and so long at least, before its answer is not waited for any more. */
+const patience = 20;
+const leastPatienceMs = 120_000;
+
+interface BalancerOptions {
+  readonly seat: BalancerSeat;
+  readonly nodes: Pick<NodeStore, 'list'>;
+  readonly asker: Pick<NodeAsker, 'askJson'>;
+  readonly attempts: Attempts;
+  readonly log: Logger;
+  readonly random?: () => number;
+}
+
+/**
+ * Moves running jobs to where they get on better. One worker does so for all nodes; only those that have jobs which can be
+ * moved apply for it, so a cluster without such jobs asks nothing of the queue.
+ */
+export class Balancer {
+  readonly #options: BalancerOptions;
+  readonly #refused = new RefusedMoves(refusedMs);
+  /** Jobs whose move has been asked for and not answered. */
+  readonly #moving = new Set<string>();
+  #history: MigrationHistory = emptyHistory;
+  #hasSeat = false;
+
+  constructor(options: BalancerOptions) {
+    this.#options = options;
+  }
+
+  /** One round. @returns when to call it next, in milliseconds from now */
+  async look(): Promise<number> {
+    const { seat, nodes, attempts } = this.#options;
+    const isConcerned = [...attempts.all()].some(({ launcher, phase }) => launcher === 'criu' && phase === 'running');
+    if (!isConcerned) {
+      await this.leave();
+      return restMs;
+    }
+    this.#hasSeat = await seat.take(seatMs);
+    if (!this.#hasSeat) {
+      this.#history = emptyHistory;
+      return restMs;
+    }
+    const up = (await nodes.list()).filter(({ state }) => state === 'up');
+    if (up.filter(({ role }) => role !== 'home').length === 0 || up.length < 2) return restMs;
+    await this.#round(up);
+    return roundMs;
+  }
+
+  /** Lets another worker do it. */
+  async leave(): Promise<void> {
+    if (!this.#hasSeat) return;
+    this.#hasSeat = false;
+    this.#history = emptyHistory;
+    await this.#options.seat.leave();
+  }
+
+  async #round(nodes: readonly NodeInfo[]): Promise<void> {
+    const { asker, random = Math.random } = this.#options;
+    const answers = await Promise.all(
+      nodes.map(async (node) => {
+        const { jobs } = await asker.askJson(node.name, { type: 'movable' }, answerMs).catch(() => ({ jobs: undefined }));
+        return jobs === undefined ? [] : [{ node, jobs }];
+      }),
+    );
+    const now = performance.now();
+    this.#refused.prune(now);
+    const known = new Map(answers.flat().flatMap(({ node, jobs }) => jobs.map((job) => [job.id, { node, job }])));
+    const snapshot = {
+      nodes: answers.flat().map(({ node, jobs }) => balancedNode(node, jobs)),
+      jobs: [...known.values()].map(({ node, job }) => this.#balancedJob(node.name, job, nodes, now)),
+    };
+    const round = decide(snapshot, this.#history, { now, random });
+    this.#history = round.history;
+    for (const migration of round.migrations) {
+      const job = known.get(migration.job)?.job;
+      if (job !== undefined) void this.#carryOut(migration, job);
+    }
+  }
+
+  #balancedJob(node: string, job: MovableJob, nodes: readonly NodeInfo[], now: number): BalancedJob {
+    const { id, cpus, rss, ageMs, moves, slots, oversubscribe, lastMovedMsAgo } = job;
+    const immovable = this.#moving.has(id) ? 'it is being moved' : job.immovable;
+    const places = (job.places ?? nodes.map(({ name }) => name)).filter((name) => !this.#refused.has(id, name, now));
+    return {
+      ...{ id, node, cpus, rss, ageMs, moves },
+      ...(oversubscribe ? {} : { slots }),
+      ...(lastMovedMsAgo === undefined ? {} : { lastMovedAt: now - lastMovedMsAgo }),
+      ...(immovable === undefined ? { places: new Set(places) } : { immovable }),
+    };
+  }
+
+  async #carryOut({ job: id, from, to, reason, costMs }: Migration, job: MovableJob): Promise<void> {
+    const { asker, log } = this.#options;
+    const { batch, ordinal, attempt } = job;
+    this.#moving.add(id);
+    const answer = await asker
+      .askJson(
+        from,
+        { type: 'migrate', batch, ordinal, attempt, to, why: reason },
+        Math.max(leastPatienceMs, patience * costMs),
+      )
+      .catch((error: unknown) => ({ refused: errorOf(error).message }));
+    this.#moving.delete(id);
+    if (isRefusal(answer)) {
+      this.#history = withoutMove(this.#history, id);
+      this.#refused.add(id, to, performance.now());
+      log.info({ job: id, from, to, reason: answer.refused }, 'a job was not moved');
+    } else log.info({ job: id, from, to, reason, ...answer }, 'a job was moved');
+  }
+}
+
+function balancedNode(node: NodeInfo, jobs: readonly MovableJob[]): BalancedNode {
+  const { name, state, role, cpus, speed, externalLoad, memTotal, memFree } = node;
+  const taken = jobs.reduce((sum, job) => sum + job.slots, 0);
+  return {
+    ...{ name, state, role, cpus, speed, externalLoad, memTotal },
+    memFree: memTotal === 0 ? Infinity : memFree,
+    freeSlots: freeSlots(node, taken),
+  };
+}

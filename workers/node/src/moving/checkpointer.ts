@@ -1,0 +1,215 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { isOmxError, type NodeInfo } from '@omx/core';
+import { checkpoint, type CriuProgram, imageDigest, type CapsuleJob } from '@omx/launch';
+import {
+  type AttemptName,
+  type BatchStore,
+  type Checkpointed,
+  type CheckpointRequest,
+  type ImageStore,
+  isRefusal,
+  type JobStore,
+  type JobTraits,
+  type MoveLog,
+  type NodeAsker,
+  type NodeStore,
+  queueClock,
+  type Receiver,
+  type Refusal,
+  type StoredImage,
+} from '@omx/queue';
+import type { Logger } from 'pino';
+
+import type { Attempt, Attempts } from '../attempt.ts';
+import type { BatchCache } from '../batch-cache.ts';
+import type { ImageDropper } from './image-dropper.ts';
+
+interface CheckpointerOptions {
+  readonly nodeDir: string;
+  /** This node's name. */
+  readonly node: string;
+  /** Of this node: what is at the same place is likely to die with it. */
+  readonly place: string;
+  readonly attempts: Attempts;
+  readonly cache: BatchCache;
+  readonly batches: Pick<BatchStore, 'addNote'>;
+  readonly jobs: JobStore;
+  readonly nodes: Pick<NodeStore, 'list'>;
+  readonly images: ImageStore;
+  readonly dropper: ImageDropper;
+  readonly asker: Pick<NodeAsker, 'askJson'>;
+  readonly moveLog: Pick<MoveLog, 'append'>;
+  readonly criu: () => Promise<CriuProgram>;
+  readonly capsuleJob: (attempt: Attempt) => CapsuleJob | Promise<CapsuleJob>;
+  readonly traits: (attempt: Attempt) => Promise<JobTraits>;
+  /** Sends an image to a node that listens for it. */
+  readonly send: (image: string, to: Receiver) => Promise<void>;
+  readonly log: Logger;
+}
+
+/** A keeper reads every byte of a large image before it answers. */
+const keepMs = 120_000;
+/** An image is made so early at the earliest, as part of its interval: so that jobs started together are not frozen together. */
+const earliest = 0.5;
+
+/** Keeps images of this node's running jobs at other nodes: when a user asks, and by the clock. */
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  /** When the next image of an attempt is due, by `performance.now`. */
+  readonly #due = new WeakMap<Attempt, number>();
+  /** Why the last image of an attempt could not be made, which is said once. */
+  readonly #said = new WeakMap<Attempt, string>();
+
+  constructor(options: CheckpointerOptions) {
+    this.#options = options;
+  }
+
+  /** Answers `checkpoint`. */
+  async checkpoint({ batch, ordinal, attempt: number }: CheckpointRequest): Promise<Checkpointed | Refusal> {
+    const attempt = this.#options.attempts
+      .ofBatch(batch)
+      .find((each) => each.ordinal === ordinal && each.number === number);
+    if (attempt === undefined) return { refused: `it is not at node ${this.#options.node} any more` };
+    const made = await this.#try(attempt);
+    if (isRefusal(made)) return made;
+    await this.#options.moveLog.append(batch, {
+      did: 'checkpointed',
+      ...{ ordinal, attempt: number, at: queueClock.now(), node: this.#options.node },
+      ...{ keeper: made.node, pauseMs: made.pauseMs, bytes: made.bytes },
+    });
+    return made;
+  }
+
+  /** Makes the images that are due, one after another. To be called again and again. */
+  async makeDue(): Promise<void> {
+    for (const attempt of this.#options.attempts.all()) {
+      if (attempt.phase !== 'running' || attempt.launcher !== 'criu' || attempt.paused === true) continue;
+      const runtime = await this.#options.cache.get(attempt.batch);
+      const everyMs = runtime?.specOf(attempt.ordinal).checkpointMs;
+      if (everyMs === undefined) continue;
+      const now = performance.now();
+      const due = this.#due.get(attempt) ?? now + everyMs * (earliest + Math.random() * (1 - earliest));
+      this.#due.set(attempt, due);
+      if (now < due) continue;
+      const made = await this.#try(attempt);
+      this.#due.set(attempt, Math.max(due + everyMs, performance.now()));
+      if (isRefusal(made)) await this.#say(attempt, made);
+    }
+  }
+
+  async #say(attempt: Attempt, { refused }: Refusal): Promise<void> {
+    if (attempt.phase !== 'running' || this.#said.get(attempt) === refused) return;
+    this.#said.set(attempt, refused);
+    await this.#options.batches.addNote(attempt.batch, `${attempt.key}: no image of it is kept: ${refused}`);
+  }
+
+  async #try(attempt: Attempt): Promise<Checkpointed | Refusal> {
+    const obstacle = obstacleOf(attempt);
+    if (obstacle !== undefined) return obstacle;
+    const image = join(this.#options.nodeDir, 'checkpoints', attempt.key);
+    attempt.inHand = 'image';
+    try {
+      return await this.#make(attempt, image);
+    } catch (error) {
+      this.#options.log.warn({ err: error, job: attempt.key }, 'no image of a job could be made; it goes on');
+      const text = error instanceof Error ? error.message : String(error);
+      return { refused: text, ...(isOmxError(error) && error.hint !== undefined ? { hint: error.hint } : {}) };
+    } finally {
+      delete attempt.inHand;
+      rmSync(image, { recursive: true, force: true });
+    }
+  }
+
+  async #make(attempt: Attempt, image: string): Promise<Checkpointed | Refusal> {
+    const { criu, capsuleJob, traits, send, asker, node } = this.#options;
+    const name: AttemptName = { batch: attempt.batch, ordinal: attempt.ordinal, attempt: attempt.number };
+    const keeper = await this.#findKeeper(name, await traits(attempt));
+    if (isRefusal(keeper)) return keeper;
+    const { manifest, pauseMs } = await checkpoint({ criu: await criu(), job: await capsuleJob(attempt), image });
+    await send(image, keeper.to);
+    const digest = imageDigest(image);
+    const kept = await asker.askJson(keeper.node, { type: 'keep', ...name, digest }, keepMs);
+    if (isRefusal(kept)) return kept;
+    const bytes = manifest.files.reduce((sum, { size }) => sum + size, 0);
+    const isOurs = await this.#register(attempt, {
+      ...{ node: keeper.node, attempt: attempt.number, digest, bytes },
+      at: queueClock.now(),
+    });
+    if (!isOurs) return { refused: `it is not at node ${node} any more` };
+    return { node: keeper.node, pauseMs: Math.round(pauseMs), bytes };
+  }
+
+  /** The first node that will have it, those that are least likely to die with this one first. */
+  async #findKeeper(
+    name: AttemptName,
+    traits: JobTraits,
+  ): Promise<{ readonly node: string; readonly to: Receiver } | Refusal> {
+    const { nodes, node, place, asker } = this.#options;
+    const candidates = (await nodes.list())
+      .filter((each) => each.name !== node && each.state === 'up' && each.launchers.includes('criu'))
+      .map((each) => ({ each, order: (each.place === place ? 1 : 0) + Math.random() }))
+      .sort((a, b) => a.order - b.order)
+      .map(({ each }): NodeInfo => each);
+    const reasons: string[] = [];
+    for (const { name: other } of candidates) {
+      const answer = await asker
+        .askJson(other, { type: 'receive', ...name, from: node, purpose: 'keep', traits })
+        .catch((error: unknown): Refusal => ({ refused: error instanceof Error ? error.message : String(error) }));
+      if (!isRefusal(answer)) return { node: other, to: answer };
+      reasons.push(answer.refused);
+    }
+    if (reasons.length > 0) return { refused: `no other node can keep it: ${reasons.join('; ')}` };
+    return {
+      refused: 'there is no other node that could keep it',
+      hint: 'images are kept at another node that is up and offers the launcher criu: omx nodes shows them',
+    };
+  }
+
+  /**
+   * Puts it into the registry, and sees to it that the one before goes.
+   * @returns false where the job is somebody else's by now, or has ended: then the image goes
+   */
+  async #register(attempt: Attempt, image: StoredImage): Promise<boolean> {
+    const { images, dropper } = this.#options;
+    const { batch, ordinal } = attempt;
+    if (!(await this.#isOurs(attempt))) {
+      await dropper.remove(attempt, image);
+      return false;
+    }
+    const older = await images.get(batch, ordinal);
+    await images.put(batch, ordinal, image);
+    // Its end may have been written between the two, by whoever then found no image to remove.
+    if (!(await this.#isOurs(attempt))) {
+      await dropper.drop(attempt, image);
+      return false;
+    }
+    if (older !== undefined) await dropper.remove(attempt, older);
+    return true;
+  }
+
+  async #isOurs(attempt: Attempt): Promise<boolean> {
+    const runtime = await this.#options.cache.get(attempt.batch);
+    if (runtime === undefined) return false;
+    const [snapshot] = await this.#options.jobs.read(runtime.batch, [attempt.ordinal]);
+    const job = snapshot?.job;
+    if (job === undefined || job.attempt !== attempt.number) return false;
+    // A start that is not on record yet.
+    if (job.status === 'leased') return job.node === runtime.nodeNumber;
+    return job.status !== 'ended' && 'node' in job && job.node === runtime.nodeNumber;
+  }
+}
+
+function obstacleOf(attempt: Attempt): Refusal | undefined {
+  if (attempt.launcher !== 'criu') {
+    return {
+      refused: `it runs under ${attempt.launcher}, which makes no images`,
+      hint: 'start it with --launcher criu',
+    };
+  }
+  if (attempt.phase !== 'running') return { refused: 'it is not running' };
+  if (attempt.inHand === undefined) return undefined;
+  const doing = { move: 'moved', image: 'copied into an image', freeze: 'frozen', thaw: 'thawed' }[attempt.inHand];
+  return { refused: `it is being ${doing} just now`, hint: 'ask again when that is done' };
+}

@@ -1,0 +1,111 @@
+import type { NodeInfo } from '@omx/core';
+import { DemandMeter, type Load, readProcessTable } from '@omx/launch';
+import { type MovableJob, type MovableJobs, type NodeStore, queueClock } from '@omx/queue';
+
+import type { Attempt, Attempts } from '../attempt.ts';
+import type { BatchCache } from '../batch-cache.ts';
+import { cpuOf, processesOf, rssOf } from '../usage-reader.ts';
+import type { Mover } from './departure.ts';
+import { placesFor } from './placement-of-moves.ts';
+
+/** What the others are like changes seldom. */
+const nodesKnownForMs = 5000;
+/** With fewer of its processors idle than this part of them, something may be waiting. */
+const idleShare = 0.1;
+
+interface MovableReaderOptions {
+  readonly node: string;
+  readonly attempts: Attempts;
+  readonly cache: BatchCache;
+  readonly nodes: Pick<NodeStore, 'described'>;
+  readonly mover: Pick<Mover, 'obstacle'>;
+  /** Of this node. */
+  readonly load: () => Load;
+}
+
+export interface JobUse {
+  /** What it wants of the processors, in CPUs; 1 where that is not known yet. */
+  readonly cpus: number;
+  /** Bytes. */
+  readonly rss: number;
+  readonly cpuMs: number;
+}
+
+/** What this node's running jobs use, and which of them may be moved. It measures from one question to the next. */
+export class MovableReader {
+  readonly #options: MovableReaderOptions;
+  readonly #meter = new DemandMeter<string>();
+  /** When a job that has moved was first seen here, by its attempt's key; by `performance.now()`. */
+  readonly #arrived = new Map<string, number>();
+  #nodes: { readonly at: number; readonly list: readonly NodeInfo[] } = { at: Number.NEGATIVE_INFINITY, list: [] };
+
+  constructor(options: MovableReaderOptions) {
+    this.#options = options;
+  }
+
+  /** By the keys of the attempts with processes. */
+  measure(): ReadonlyMap<string, JobUse> {
+    const { attempts, load } = this.#options;
+    const table = readProcessTable();
+    const processes = processesOf(attempts, table);
+    const { cpus, busy } = load();
+    const wanted = this.#meter.look(processes, cpus - busy < idleShare * cpus);
+    return new Map(
+      [...processes].map(([key, own]) => [
+        key,
+        { cpus: wanted.get(key) ?? 1, rss: rssOf(own, table), cpuMs: cpuOf(own) * 1000 },
+      ]),
+    );
+  }
+
+  /** The answer to the balancer. */
+  async read(): Promise<MovableJobs> {
+    const running = [...this.#options.attempts.all()].filter(({ phase }) => phase === 'running');
+    this.#noteArrivals(running);
+    const [uses, nodes] = [this.measure(), await this.#others()];
+    const self = nodes.find(({ name }) => name === this.#options.node);
+    const jobs = await Promise.all(
+      running.map(async (attempt) => {
+        const use = uses.get(attempt.key);
+        return use === undefined || self === undefined ? [] : [await this.#describe(attempt, use, self, nodes)];
+      }),
+    );
+    return { jobs: jobs.flat() };
+  }
+
+  async #describe(attempt: Attempt, use: JobUse, self: NodeInfo, nodes: readonly NodeInfo[]): Promise<MovableJob> {
+    const { cache, mover } = this.#options;
+    const { key, batch, ordinal, number, slots, snapshot, startedAt } = attempt;
+    const spec = (await cache.get(batch))?.specOf(ordinal);
+    const immovable =
+      spec === undefined ? 'its batch is gone' : spec.balance ? mover.obstacle(attempt) : 'its batch has --balance off';
+    const arrivedAt = this.#arrived.get(key);
+    return {
+      id: key.slice(0, key.indexOf('#')),
+      batch,
+      ordinal,
+      attempt: number,
+      ...use,
+      slots,
+      oversubscribe: spec?.oversubscribe === true,
+      ageMs: Math.max(0, queueClock.now() - (startedAt ?? queueClock.now())),
+      moves: snapshot.job.moves,
+      ...(arrivedAt === undefined ? {} : { lastMovedMsAgo: performance.now() - arrivedAt }),
+      ...(immovable === undefined ? {} : { immovable }),
+      ...(spec === undefined || immovable !== undefined ? {} : { places: placesFor(spec, self, nodes) }),
+    };
+  }
+
+  #noteArrivals(running: readonly Attempt[]): void {
+    const moved = running.filter(({ snapshot }) => snapshot.job.moves > 0).map(({ key }) => key);
+    const here = new Set(moved);
+    for (const key of this.#arrived.keys()) if (!here.has(key)) this.#arrived.delete(key);
+    for (const key of moved) if (!this.#arrived.has(key)) this.#arrived.set(key, performance.now());
+  }
+
+  async #others(): Promise<readonly NodeInfo[]> {
+    if (performance.now() - this.#nodes.at > nodesKnownForMs)
+      this.#nodes = { at: performance.now(), list: await this.#options.nodes.described() };
+    return this.#nodes.list;
+  }
+}

@@ -1,0 +1,129 @@
+import { OmxError, type Usage } from '@omx/core';
+import {
+  type CapsuleShape,
+  type CriuProgram,
+  type EndedEvent,
+  type Shepherd,
+  type ShepherdEvent,
+  type StartRequest,
+  thaw,
+} from '@omx/launch';
+
+import type { Attempt } from '../attempt.ts';
+
+interface ThawAttemptOptions {
+  readonly shepherd: Pick<Shepherd, 'start' | 'acknowledge'>;
+  readonly criu: CriuProgram;
+  readonly attempt: Attempt;
+  /** What would start the attempt from the beginning: the copy gets its key, environment, output files and limits. */
+  readonly request: StartRequest;
+  readonly image: string;
+  /** The job's folder, laid out as it was when the image was made. */
+  readonly folder: string;
+  /** Folder for criu's logs. */
+  readonly log: string;
+}
+
+/** A copy of an attempt that waits at its gate. Exactly one of `go` and `abort` must follow. */
+export interface WaitingCopy {
+  readonly shape: CapsuleShape;
+  /** Counted before. */
+  readonly earlier: Usage;
+  /** Of the capsule, when the shepherd started it. */
+  readonly pid: number;
+  readonly startedAt: number;
+  /**
+   * Lets it run; from then on the executor hears of it again.
+   * @returns its end, where that has come already
+   * @throws SLIPPED where the copy is gone
+   */
+  go(): Promise<EndedEvent | undefined>;
+  /** Kills it; the shepherd forgets the key, and may start it again. */
+  abort(): Promise<void>;
+}
+
+/**
+ * Thaws an image through the shepherd under the attempt's key. While the copy is made and waits, the executor does not hear
+ * of it.
+ * @throws as `thaw`; the shepherd has forgotten the key then
+ */
+export async function thawAttempt(options: ThawAttemptOptions): Promise<WaitingCopy> {
+  const { shepherd, attempt, request, ...rest } = options;
+  const told = new Told();
+  attempt.hears = (event) => told.hear(event);
+  attempt.isCopy = true;
+  const forget = (): void => {
+    delete attempt.hears;
+    delete attempt.isCopy;
+    // Its output files are the job's folder, which whoever called removes.
+    if (told.isOver) shepherd.acknowledge([attempt.key], { removeOutput: false });
+  };
+  try {
+    const thawed = await thaw({
+      ...rest,
+      start: async ({ argv, env }) => {
+        shepherd.start([{ ...request, argv, extraEnv: [...request.extraEnv, ...env] }]);
+        return { pid: (await told.started).pid, ended: told.ended };
+      },
+    });
+    const { pid, startedAt } = await told.started;
+    return {
+      shape: thawed.job.shape,
+      earlier: thawed.job.earlier,
+      pid,
+      startedAt,
+      go: async () => {
+        try {
+          await thawed.go();
+        } catch (error) {
+          await thawed.abort();
+          await told.ended;
+          forget();
+          throw error;
+        }
+        delete attempt.hears;
+        return told.end;
+      },
+      abort: async () => {
+        await thawed.abort();
+        forget();
+      },
+    };
+  } catch (error) {
+    forget();
+    throw error;
+  }
+}
+
+/** What the shepherd has told so far of a process that somebody other than the executor hears of. */
+export class Told {
+  readonly started: Promise<{ readonly pid: number; readonly startedAt: number }>;
+  readonly ended: Promise<void>;
+  end: EndedEvent | undefined;
+  isOver = false;
+  #start: (event: { pid: number; startedAt: number }) => void = () => {};
+  #refuse: (error: Error) => void = () => {};
+  #over: () => void = () => {};
+
+  constructor() {
+    this.started = new Promise((resolve, reject) => {
+      this.#start = resolve;
+      this.#refuse = reject;
+    });
+    this.ended = new Promise((resolve) => {
+      this.#over = resolve;
+    });
+  }
+
+  hear(event: ShepherdEvent): void {
+    if (event.type === 'started') return this.#start(event);
+    this.isOver = true;
+    if (event.type === 'ended') this.end = event;
+    else this.#refuse(refused(event.stage, event.errno));
+    this.#over();
+  }
+}
+
+function refused(stage: string, errno: string): OmxError {
+  return new OmxError(`the copy could not be started: ${errno} at the stage ${stage}`, { code: 'CANNOT_THAW' });
+}
