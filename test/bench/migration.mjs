@@ -97,7 +97,7 @@ function withPulse(work) {
   const folder = mkdtempSync('/tmp/omx-bench-');
   try {
     const program = join(folder, 'pulse');
-    run('cc', ['-O1', '-D_GNU_SOURCE', '-o', program, join(root, 'test/fixtures/migration/pulse.c')]);
+    run('cc', ['-O1', '-o', program, join(root, 'test/fixtures/migration/pulse.c')]);
     return work({ folder, program });
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -22,7 +22,10 @@ async function begin(jobs: number, ...options: readonly string[]): Promise<strin
 /** The nodes of the running jobs, in alphabetic order. */
 async function places(id: string): Promise<string[]> {
   const jobs = await jobsOf(cluster, id);
-  return jobs.filter(({ state }) => state === 'running').map(({ node }) => String(node)).toSorted();
+  return jobs
+    .filter(({ state }) => state === 'running')
+    .map(({ node }) => String(node))
+    .toSorted();
 }
 
 async function are(id: string, expected: readonly string[], timeoutMs = 40_000): Promise<void> {

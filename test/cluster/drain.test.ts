@@ -8,7 +8,7 @@ import { until } from '../kit/until.ts';
 import { begins, finish, type Movable, nothingLeft, startMovable } from './migration/steps.ts';
 
 const cluster = useCluster({ nodes: 3 });
-const here = { ...skipUnless('netns', 'criu'), timeout: 60_000 };
+const here = { ...skipUnless('netns', 'criu'), timeout: 180_000 };
 
 const names = ['n1', 'n2', 'n3'];
 /** Says each number once, so that a run that began anew, or lost a part, is seen in its output. */
@@ -22,27 +22,42 @@ async function onFirst(count: number, launcher = 'criu'): Promise<Movable[]> {
   return jobs;
 }
 
-async function nodeNamed(name: string): Promise<{ state: string; running: number; reason: string }> {
+interface NodeJson {
+  readonly state: string;
+  readonly running: number;
+  readonly reason: string;
+  readonly launchers: readonly string[];
+}
+
+async function nodeNamed(name: string): Promise<NodeJson> {
   return (await cluster.omx(['nodes', '--json'])).jsonLines().find((node) => node.name === name);
 }
 
-/** Ends them; each went on all the time with what it had done. */
+/** It takes jobs, and has found out that it can thaw them. */
+async function joins(node: ClusterNode, ...args: readonly string[]): Promise<void> {
+  await node.start(args);
+  await until(async () => (await nodeNamed(node.name)).launchers.includes('criu'), { timeoutMs: 20_000 });
+}
+
+/** Ends it; it went on all the time with what it had done. */
+async function endOne(job: Movable): Promise<void> {
+  finish(job);
+  expect(await waitFor(cluster, job.id)).toBe(0);
+  const said = (await logsOf(cluster, job.id)).trim().split('\n');
+  expect(said.at(-1)).toBe('done');
+  expect(said.slice(0, -1)).toEqual(said.slice(0, -1).map((_line, at) => String(at + 1)));
+}
+
 async function endAll(jobs: readonly Movable[]): Promise<void> {
-  for (const job of jobs) finish(job);
-  for (const job of jobs) {
-    expect(await waitFor(cluster, job.id)).toBe(0);
-    const said = (await logsOf(cluster, job.id)).trim().split('\n');
-    expect(said.at(-1)).toBe('done');
-    expect(said.slice(0, -1)).toEqual(said.slice(0, -1).map((_line, at) => String(at + 1)));
-    await nothingLeft(cluster, job, names);
-  }
+  for (const job of jobs) await endOne(job);
+  for (const job of jobs) await nothingLeft(cluster, job, names);
 }
 
 test('a drained node gives its running jobs away, and they go on where they were', here, async () => {
   const [one, two, three] = cluster.nodes as [ClusterNode, ClusterNode, ClusterNode];
   await one.start(['--slots', '3']);
   const jobs = await onFirst(3);
-  await Promise.all([two.start(['--slots', '2']), three.start(['--slots', '2'])]);
+  await Promise.all([two, three].map(async (node) => joins(node, '--slots', '2')));
   const { code, stdout } = await cluster.omx(['drain', 'n1', '--reason', 'new disk', '--wait']);
   expect({ code, last: stdout.trim().split('\n').at(-1) }).toEqual({ code: 0, last: 'n1: runs nothing' });
   expect(await nodeNamed('n1')).toMatchObject({ state: 'drained', running: 0 });
@@ -51,7 +66,7 @@ test('a drained node gives its running jobs away, and they go on where they were
     expect(job).toMatchObject({ state: 'running', attempt: 1, migrations: 1 });
     expect(['n2', 'n3']).toContain(job.node);
     const why = await cluster.omx(['why', id]);
-    expect(why.stdout).toMatch(/moved from n1 to n[23] \(n1 is drained: new disk\)/);
+    expect(why.stdout).toMatch(/moved from n1 to n[23] \(node n1 is drained: new disk\)/);
   }
   await endAll(jobs);
 });
@@ -61,7 +76,7 @@ test('what cannot be moved is waited for, and its reason told; --requeue ends it
   await one.start(['--slots', '2']);
   const [plain] = (await onFirst(1, 'plain')) as [Movable];
   const [movable] = (await onFirst(1)) as [Movable];
-  await two.start(['--slots', '2']);
+  await joins(two, '--slots', '2');
   await cluster.omx(['drain', 'n1']);
   await until(async () => (await jobOf(cluster, movable.id)).node === 'n2', { timeoutMs: 20_000 });
   await until(async () => (await cluster.omx(['why', plain.id])).stdout, {
@@ -81,7 +96,7 @@ test('a job for which the others have no room goes as soon as there is some', he
   const [one, two] = cluster.nodes as [ClusterNode, ClusterNode];
   await one.start(['--slots', '2']);
   const jobs = await onFirst(2);
-  await two.start(['--slots', '1']);
+  await joins(two, '--slots', '1');
   await cluster.omx(['drain', 'n1']);
   const places = async () => Promise.all(jobs.map(async ({ id }) => (await jobOf(cluster, id)).node));
   await until(places, { is: (nodes) => nodes.includes('n2'), timeoutMs: 20_000 });
@@ -90,9 +105,9 @@ test('a job for which the others have no room goes as soon as there is some', he
   await until(async () => (await cluster.omx(['why', stays.id])).stdout, {
     is: (why) => /n2 had no room for it; it is tried again/.test(why),
   });
-  await endAll([left]);
+  await endOne(left);
   await until(async () => (await jobOf(cluster, stays.id)).node === 'n2', { timeoutMs: 20_000 });
-  await endAll([stays]);
+  await endAll([left, stays]);
   await until(async () => (await nodeNamed('n1')).state === 'drained');
 });
 
@@ -101,7 +116,7 @@ test('a worker that is told to leave moves what it can, and requeues the rest', 
   await one.start(['--slots', '3', '--grace', '40s']);
   const [plain] = (await onFirst(1, 'plain')) as [Movable];
   const movable = await onFirst(2);
-  await two.start(['--slots', '3']);
+  await joins(two, '--slots', '3');
   await one.stop();
   for (const { id } of movable)
     expect(await jobOf(cluster, id)).toMatchObject({ state: 'running', node: 'n2', attempt: 1, migrations: 1 });
@@ -114,12 +129,11 @@ test('a worker that is told to leave moves what it can, and requeues the rest', 
 
 test('a second SIGTERM ends the waiting for room, and alone there is nothing to wait for', here, async () => {
   const [one, two] = cluster.nodes as [ClusterNode, ClusterNode];
-  const [first, filler] = [await startMovable(cluster, counting, { nodes: ['n1'] }), await startMovable(cluster, counting, { nodes: ['n2'] })];
-  await Promise.all([one.start(['--slots', '1', '--grace', '10m']), two.start(['--slots', '1', '--grace', '10m'])]);
-  const free = await startMovable(cluster, counting);
-  finish(first);
-  await waitFor(cluster, first.id);
-  await Promise.all([begins(cluster, free), begins(cluster, filler)]);
+  await one.start(['--slots', '1', '--grace', '10m']);
+  const [free] = (await onFirst(1)) as [Movable];
+  await joins(two, '--slots', '1', '--grace', '10m');
+  const filler = await startMovable(cluster, counting, { nodes: ['n2'] });
+  await begins(cluster, filler);
   // The other has no slot for it.
   one.kill('SIGTERM');
   await until(async () => (await nodeNamed('n1')).reason, { is: (reason) => reason === 'it leaves' });

@@ -126,21 +126,46 @@ describe.for(users)('under --launcher criu, run by $who', { ...skipUnless('criu'
     ])('are not started for the reasons of plain: %j', async (args) => {
       const why = async (launcher: string): Promise<string[]> => {
         const id = await finish(home, ['--launcher', launcher, ...args]);
-        expect(await jobOf(home, id)).toMatchObject({ outcome: 'not-started', exitCode: null, user: null });
-        return (await home.omx(['why', `${id}.1`])).stdout.replaceAll(id, 'ID').replace(/ after \S+/g, '').split('\n');
+        expect(await jobOf(home, id)).toMatchObject({ outcome: 'not-started', exitCode: null });
+        return (await home.omx(['why', `${id}.1`])).stdout
+          .replaceAll(id, 'ID')
+          .replace(/ after \S+/g, '')
+          .split('\n');
       };
       expect(await why('criu')).toEqual(await why('plain'));
       expect(await logsOf(home, 'last')).toBe('');
     });
 
     test('get their arguments byte for byte', async () => {
-      const words = ['a b', '', '\n', '"', "'", '\\', '$HOME', '*', '--', '-x', '--folder', '--out', 'é', '👩‍🚀', '\u0001'];
+      const words = [
+        'a b',
+        '',
+        '\n',
+        '"',
+        "'",
+        '\\',
+        '$HOME',
+        '*',
+        '--',
+        '-x',
+        '--folder',
+        '--out',
+        'é',
+        '👩‍🚀',
+        '\u0001',
+      ];
       const bytes = Buffer.from(Array.from({ length: 255 }, (_, at) => at + 1));
       writeFileSync(join(home.work, 'bytes'), Buffer.concat([bytes, Buffer.from('\0')]));
       const [plain, capsule] = await both(['--', fixture('argv-hex'), ...words]);
       expect(capsule.out).toEqual(plain.out);
       expect(String(capsule.out[1]).split('\n')).toHaveLength(words.length + 1);
-      const [plainBytes, capsuleBytes] = await both(['--each', join(home.work, 'bytes'), '-0', '--', fixture('argv-hex')]);
+      const [plainBytes, capsuleBytes] = await both([
+        '--each',
+        join(home.work, 'bytes'),
+        '-0',
+        '--',
+        fixture('argv-hex'),
+      ]);
       expect(capsuleBytes.out).toEqual(plainBytes.out);
     });
 
@@ -149,7 +174,7 @@ describe.for(users)('under --launcher criu, run by $who', { ...skipUnless('criu'
       writeFileSync(input, 'first\nsecond\n');
       const script = 'env -0; pwd -P; umask; cat; [ -d "$TMPDIR" ] && echo x >"$TMPDIR/x" && cat "$TMPDIR/x"';
       const args = ['--cwd', '/usr', '--stdin', input, '--env', 'BAD=two\nlines', '--', 'sh', '-c', script];
-      const env = { PWD: '/elsewhere', TMPDIR: '/tmp' };
+      const env = { PWD: '/elsewhere', TMPDIR: home.work };
       const at = ['sh', '-c', 'umask 027; exec "$@"', 'sh'];
       const [plain, capsule] = (
         await Promise.all(
@@ -214,7 +239,17 @@ describe.for(users)('under --launcher criu, run by $who', { ...skipUnless('criu'
     });
 
     test('are ended by their limits, with what they have used', async () => {
-      const timed = await finish(home, [...criu, '--time', '1s', '--grace', '0', '--', 'sh', '-c', 'while :; do :; done']);
+      const timed = await finish(home, [
+        ...criu,
+        '--time',
+        '1s',
+        '--grace',
+        '0',
+        '--',
+        'sh',
+        '-c',
+        'while :; do :; done',
+      ]);
       const job = await jobOf(home, timed);
       expect(job).toMatchObject({ outcome: 'timed-out', launcher: 'criu' });
       expect(job.user).toBeGreaterThan(0.2);
@@ -269,7 +304,15 @@ describe.for(users)('under --launcher criu, run by $who', { ...skipUnless('criu'
     });
 
     test('many at once', async () => {
-      const id = await finish(home, [...criu, '--array', '1-60', '--', 'sh', '-c', 'echo $OMX_JOB; exit $((OMX_JOB % 2))']);
+      const id = await finish(home, [
+        ...criu,
+        '--array',
+        '1-60',
+        '--',
+        'sh',
+        '-c',
+        'echo $OMX_JOB; exit $((OMX_JOB % 2))',
+      ]);
       const jobs = await jobsOf(home, id);
       expect(jobs.map((job) => job.exitCode)).toEqual(Array.from({ length: 60 }, (_, at) => (at + 1) % 2));
       await nothingLeft(home);

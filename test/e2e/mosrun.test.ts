@@ -65,7 +65,7 @@ describe('on a node of an openMosix cluster', () => {
     });
     expect(trace()).toHaveLength(before + 1);
     const [node] = (await home.omx(['nodes', '--json'])).jsonLines();
-    expect(node.launchers.sort()).toEqual(['mosrun', 'plain']);
+    expect(node.launchers).toEqual(expect.arrayContaining(['mosrun', 'plain']));
   });
 
   test('signals and usage are the program’s own', async () => {
@@ -116,10 +116,10 @@ describe('on a node of a MOSIX 4 cluster', () => {
   });
 });
 
-describe('on a node without a cluster', () => {
+describe('on a node without a cluster and without criu', () => {
   const home = useHome({ shared: true });
   beforeAll(async () => {
-    await startNode(home);
+    await startNode(home, { env: { OMX_CRIU: '/no/such/criu' } });
   });
 
   test.for(['mosrun', 'criu'])('--launcher %s is refused with the reason and the mend', async (launcher) => {

@@ -79,10 +79,7 @@ async function happens(...events: JobEvent[]): Promise<void> {
 
 const numberOf = async (node: string): Promise<number> => session.batches.nodeNumber(batch.id, node);
 const startAt = async (node: string, attempt = 1): Promise<void> =>
-  happens(
-    { type: 'lease', node: await numberOf(node) },
-    { type: 'start', attempt, at: Date.now(), launcher: 'criu' },
-  );
+  happens({ type: 'lease', node: await numberOf(node) }, { type: 'start', attempt, at: Date.now(), launcher: 'criu' });
 const freeze: JobEvent = { type: 'freeze', attempt: 1 };
 const moveTo = async (node: string): Promise<JobEvent> => ({ type: 'move', attempt: 1, node: await numberOf(node) });
 const end = (text: string, attempt = 1): JobEvent => ({

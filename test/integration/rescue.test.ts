@@ -1,3 +1,6 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { applyEvent, type Batch, isIllegal, type JobEvent, type NodeInfo, noUsage } from '@omx/core';
 import { BatchStore, connect, globalKeys, JobStore, NodeStore, type Redis } from '@omx/queue';
 import { pino } from 'pino';
@@ -65,6 +68,27 @@ describe('the rescue of a lost node’s jobs', () => {
     );
   });
 
+  test('leaves a job that its user has frozen on the node’s disk, until it is said that the node is gone', async () => {
+    const batch = await leased();
+    await change(batch, { type: 'start', attempt: 1, at: Date.now(), launcher: 'criu' });
+    await change(batch, { type: 'wish', wish: 'freeze' });
+    await change(batch, { type: 'freeze', attempt: 1 });
+    const rescuedWhile = async (is: (status: string | undefined) => boolean): Promise<void> => {
+      await until(
+        async () => {
+          await rescuer.rescueLostNodes();
+          return statusOf(batch);
+        },
+        { is },
+      );
+    };
+    const looks = performance.now() + 5 * leaseMs;
+    await rescuedWhile((status) => status !== 'frozen' || performance.now() > looks);
+    expect(await statusOf(batch)).toBe('frozen');
+    await nodes.want('altair', { state: 'gone', reason: '' });
+    await rescuedWhile((status) => status === 'queued');
+  });
+
   test('leaves a node that renews alone, and one that another is rescuing', async () => {
     await leased();
     const count = (await nodes.beats()).get('altair') ?? 0;
@@ -123,10 +147,14 @@ test('a worker that died after its report and before the shepherd heard of it le
   const outputKept = await adopt({
     shepherd: { hello: { running: [], unreported: [`${batch.id}.1#1`, `${batch.id}.2#1`, 'self-test#7.1'] }, end() {} },
     attempts: new Attempts(),
-    cache: new BatchCache(batches, 'altair', []),
+    cache: new BatchCache(batches, 'altair', { choose: () => Promise.reject(new Error('nothing is started here')) }),
     jobs,
     rescuer,
+    executor: { copyStarted() {}, startAnew: async () => {}, hearEnd() {} },
+    resumer: { adopt: async () => {}, removeOthers() {} },
+    frozen: { adopt: () => false, adoptRunning() {}, keys: () => [], remove() {} },
     node: 'altair',
+    nodeDir: join(tmpdir(), 'omx-has-no-such-folder'),
   });
   expect([...outputKept]).toEqual([`${batch.id}.1#1`]);
 });

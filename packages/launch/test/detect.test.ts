@@ -1,19 +1,28 @@
 import { bytesOf, isOmxError, type LauncherChoice } from '@omx/core';
 import { expect, test } from 'vitest';
 import { chooseLauncher, detectLaunchers, type LauncherFacts } from '../src/detect.ts';
+import type { CriuProbe } from '../src/criu/index.ts';
 import type { Launcher } from '../src/launcher.ts';
 import { plainLauncher } from '../src/plain.ts';
 import { mosixTree, standIn, standInFolder } from './fixture.ts';
 
 /** With the stand-in on PATH where the tree has a cluster without programs of its own. */
-async function factsOf(tree: string): Promise<readonly LauncherFacts[]> {
+async function factsOf(tree: string, criu: CriuProbe = noCriu): Promise<readonly LauncherFacts[]> {
   const { roots, bin } = mosixTree(tree);
-  return await detectLaunchers(roots, { PATH: tree.startsWith('openmosix') ? standInFolder : bin });
+  const env = { PATH: tree.startsWith('openmosix') ? standInFolder : bin };
+  return await detectLaunchers(roots, env, undefined, async () => criu);
+}
+
+const noCriu: CriuProbe = { reason: 'no CRIU 4 or newer here', hint: 'get one' };
+const someCriu: CriuProbe = { criu: { file: '/opt/criu', version: '4.1.1' } };
+
+function choose(choice: LauncherChoice, facts: readonly LauncherFacts[], isWorthCapsule = false) {
+  return chooseLauncher({ choice, isWorthCapsule }, facts);
 }
 
 function refusal(choice: LauncherChoice, facts: readonly LauncherFacts[]) {
   try {
-    chooseLauncher(choice, facts);
+    choose(choice, facts);
   } catch (error) {
     if (isOmxError(error)) return error;
     throw error;
@@ -22,18 +31,18 @@ function refusal(choice: LauncherChoice, facts: readonly LauncherFacts[]) {
 }
 
 test('auto takes mosrun where a cluster answers, else plain', async () => {
-  const cluster = chooseLauncher('auto', await factsOf('openmosix-2.4'));
+  const cluster = choose('auto', await factsOf('openmosix-2.4'));
   expect(cluster.launcher.name).toBe('mosrun');
   expect(cluster.launcher.footing).toMatch(/kernel migrates it/);
   expect(cluster.why).toBe('auto; mosrun: openMosix (2.4 kernel) answers');
-  const alone = chooseLauncher('auto', await factsOf('mpw'));
+  const alone = choose('auto', await factsOf('mpw'));
   expect(alone.launcher).toBe(plainLauncher);
-  expect(alone.why).toBe('auto; mosrun: no cluster found; criu: not built into this version; plain: always there');
+  expect(alone.why).toBe('auto; mosrun: no cluster found; criu: no CRIU 4 or newer here; plain: always there');
 });
 
 test('an explicit wish is met or refused with what was looked for', async () => {
   const none = await factsOf('mpw');
-  expect(chooseLauncher('plain', none).why).toBe('plain was asked for');
+  expect(choose('plain', none).why).toBe('plain was asked for');
   const mosrun = refusal('mosrun', none);
   expect(mosrun.code).toBe('LAUNCHER_UNAVAILABLE');
   expect(mosrun.message).toMatch(/\/hpc, .*\/mosix nor .*\/self\/om, nor a MOSIX mosrun on PATH .*MPW/);
@@ -43,9 +52,9 @@ test('an explicit wish is met or refused with what was looked for', async () => 
   const criu = refusal('criu', none);
   expect(criu).toMatchObject({
     code: 'LAUNCHER_UNAVAILABLE',
-    message: 'cannot use the launcher criu: it is not built into this version of omx',
+    message: 'cannot use the launcher criu: no CRIU 4 or newer here',
   });
-  expect(criu.hint).toMatch(/plain or auto/);
+  expect(criu.hint).toMatch(/^get one; .*plain or auto/);
   expect(refusal('mosrun', []).message).toMatch(/offers none of that name/);
 });
 
@@ -54,26 +63,23 @@ test('facts can be shown as JSON', async () => {
   expect(shown).toMatchObject([
     { name: 'plain', usable: true },
     { name: 'mosrun', usable: true, verdict: 'mosrun: MOSIX 4 answers' },
-    { name: 'criu', usable: false, verdict: 'criu: not built into this version' },
+    { name: 'criu', usable: false, verdict: 'criu: no CRIU 4 or newer here' },
   ]);
 });
 
-test('a third launcher that works is taken before plain, and mosrun before it', async () => {
-  const capsule: Launcher = { ...plainLauncher, name: 'criu' };
-  const criu: LauncherFacts = {
-    name: 'criu',
-    usable: true,
-    verdict: 'criu: works',
-    evidence: [],
-    create: () => capsule,
-  };
-  const swap = (facts: readonly LauncherFacts[]) => facts.map((fact) => (fact.name === 'criu' ? criu : fact));
-  expect(chooseLauncher('auto', swap(await factsOf('none'))).launcher).toBe(capsule);
-  expect(chooseLauncher('auto', swap(await factsOf('openmosix-2.4'))).launcher.name).toBe('mosrun');
+test('auto takes criu where it works and the batch wants what only it gives, but mosrun before it', async () => {
+  const facts = await factsOf('none', someCriu);
+  expect(facts.at(-1)).toMatchObject({ usable: true, verdict: 'criu: version 4.1.1 freezes and thaws jobs here' });
+  expect(choose('auto', facts, true).launcher.name).toBe('criu');
+  const plain = choose('auto', facts);
+  expect(plain.launcher).toBe(plainLauncher);
+  expect(plain.why).toContain('--launcher criu would make it movable');
+  expect(choose('criu', facts).launcher.footing).toMatch(/omx can freeze it/);
+  expect(choose('auto', await factsOf('openmosix-2.4', someCriu), true).launcher.name).toBe('mosrun');
 });
 
 function launcherOf(facts: readonly LauncherFacts[]): Launcher {
-  return chooseLauncher('mosrun', facts).launcher;
+  return choose('mosrun', facts).launcher;
 }
 
 test('a plan says beforehand what keeps the job from moving', async () => {

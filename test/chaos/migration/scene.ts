@@ -23,7 +23,7 @@ process.once('exit', () => {
 function counter(): string {
   built ??= mkdtempSync('/tmp/omx-count-');
   const program = join(built, 'count');
-  if (!existsSync(program)) execFileSync('cc', ['-O1', '-D_GNU_SOURCE', '-o', program, source]);
+  if (!existsSync(program)) execFileSync('cc', ['-O1', '-o', program, source]);
   return program;
 }
 

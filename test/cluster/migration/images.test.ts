@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -24,7 +25,9 @@ const here = { ...skipUnless('netns', 'criu'), timeout: 60_000 };
 
 /** Files below a folder of a node, by a part of their names. */
 function filesOf(node: string, part: string, name: RegExp): string[] {
-  return readdirSync(join(folderOf(cluster, node), part), { recursive: true, withFileTypes: true })
+  const folder = join(folderOf(cluster, node), part);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && name.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name));
 }

@@ -37,7 +37,7 @@ afterAll(() => {
 function compiled(source: string, name: string): string {
   built ??= mkdtempSync('/tmp/omx-programs-');
   const target = join(built, name);
-  if (!existsSync(target)) execFileSync('cc', ['-O1', '-D_GNU_SOURCE', '-o', target, source]);
+  if (!existsSync(target)) execFileSync('cc', ['-O1', '-o', target, source]);
   return target;
 }
 

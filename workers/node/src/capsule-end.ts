@@ -1,4 +1,4 @@
-import { getSystemErrorName } from 'node:util';
+import { constants } from 'node:os';
 
 import { addUsage } from '@omx/core';
 import { type CapsuleStatus, type EndedEvent, readStatus, wholeUsage } from '@omx/launch';
@@ -43,7 +43,10 @@ export interface CapsuleFailure {
 export function capsuleFailure(nodeDir: string, attempt: AttemptFiles, event: EndedEvent): CapsuleFailure | undefined {
   const status = statusOf(nodeDir, attempt);
   const said = (event.output?.err.toString('utf8') ?? '').split('\n');
-  if (status?.errno !== undefined) return { errno: getSystemErrorName(-status.errno), words: said[0] ?? '' };
+  if (status?.errno !== undefined) {
+    const name = Object.entries(constants.errno).find(([, number]) => number === status.errno)?.[0];
+    return { errno: name ?? `E${status.errno}`, words: said[0] ?? '' };
+  }
   if (status !== undefined || event.reason !== 'none' || event.exitCode !== failedCode) return undefined;
   const words = said.findLast((line) => line.startsWith(prefix))?.slice(prefix.length) ?? 'it does not say why';
   const errno = errnos.find(([pattern]) => pattern.test(words))?.[1];

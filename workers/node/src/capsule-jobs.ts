@@ -42,5 +42,10 @@ export function capsuleJobOf(nodeDir: string, attempt: AttemptFiles & Pick<Attem
   if (pid === undefined) throw new OmxError(`${key} is not running`, { code: 'NOT_RUNNING' });
   const folder = jobFolder(nodeDir, attempt);
   const note = readNote(nodeDir, attempt);
-  return { pid, folder, shape: note?.shape ?? capsuleShape(), ...(note === undefined ? {} : { earlier: note.earlier }) };
+  return {
+    pid,
+    folder,
+    shape: note?.shape ?? capsuleShape(),
+    ...(note === undefined ? {} : { earlier: note.earlier }),
+  };
 }

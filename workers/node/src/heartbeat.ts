@@ -16,7 +16,6 @@ export interface NodeConstants {
   readonly onLost: OnLost;
   readonly place: string;
   readonly shepherdPid: number;
-  readonly speed: number;
   /** Where other nodes reach this one. */
   readonly address: string;
   readonly map?: NodeMap;
@@ -28,6 +27,7 @@ export interface NodeStatus {
   readonly reason: string;
   readonly slots: number;
   readonly running: number;
+  readonly speed: number;
   readonly load: Load;
   readonly facts: readonly LauncherFacts[];
 }

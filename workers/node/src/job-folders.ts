@@ -57,7 +57,8 @@ export function removeJobFolder(
   { keepOutput = false }: { readonly keepOutput?: boolean } = {},
 ): void {
   const folder = jobFolder(nodeDir, attempt);
-  rmSync(noteFile(nodeDir, attempt), { force: true });
+  // A crash may leave a half-written one.
+  for (const end of ['', '.new']) rmSync(`${noteFile(nodeDir, attempt)}${end}`, { force: true });
   if (existsSync(folder)) {
     if (keepOutput) moveOutput(nodeDir, attempt);
     const trash = join(foldersOf(nodeDir), trashName);
@@ -78,7 +79,7 @@ export function foundJobFolders(nodeDir: string): AttemptFiles[] {
   return namesIn(top)
     .filter((batch) => batch !== trashName)
     .flatMap((batch) => {
-      const names = new Set(namesIn(join(top, batch)).map((name) => name.replace(/\.json$/, '')));
+      const names = new Set(namesIn(join(top, batch)).map((name) => name.replace(/\.json(\.new)?$/, '')));
       return [...names].flatMap((name) => {
         const [, index, number] = /^(\d+)\.(\d+)$/.exec(name) ?? [];
         return number === undefined ? [] : [{ batch: batch as BatchId, index: Number(index), number: Number(number) }];
@@ -114,14 +115,19 @@ async function removeTree(folder: string): Promise<void> {
     await rm(folder, { recursive: true, force: true });
   } catch {
     await unlock(Buffer.from(folder));
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
+/** What vanishes meanwhile is passed over: a removal that has failed goes on elsewhere in the tree. */
 async function unlock(folder: Buffer): Promise<void> {
-  await chmod(folder, 0o700);
-  for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
-    if (entry.isDirectory()) await unlock(Buffer.concat([folder, Buffer.from('/'), entry.name]));
+  try {
+    await chmod(folder, 0o700);
+    for (const entry of await readdir(folder, { withFileTypes: true, encoding: 'buffer' })) {
+      if (entry.isDirectory()) await unlock(Buffer.concat([folder, Buffer.from('/'), entry.name]));
+    }
+  } catch {
+    // Whoever removes it says whether it is in the way.
   }
 }
 

@@ -77,10 +77,7 @@ function needsCapsule({ checkpointMs, oversubscribe, forkMigrate }: BatchSpec): 
 }
 
 /** Those left out that the node is not to offer. */
-function offered(
-  facts: readonly LauncherFacts[],
-  only: readonly LauncherName[] | undefined,
-): readonly LauncherFacts[] {
+function offered(facts: readonly LauncherFacts[], only: readonly LauncherName[] | undefined): readonly LauncherFacts[] {
   if (only === undefined) return facts;
   return facts.map((fact) => {
     if (only.includes(fact.name)) return fact;

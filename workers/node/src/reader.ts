@@ -48,11 +48,7 @@ export class OutputReader {
       const attempt = this.#attempts.get(attemptId(request.batch, number, cursor.attempt));
       // Asked before reading: what was written before the end is then in the file.
       const live = attempt !== undefined && attempt.phase !== 'ending';
-      const bytes = await this.#read(
-        cursor,
-        { batch: request.batch, index: number, number: cursor.attempt },
-        room,
-      );
+      const bytes = await this.#read(cursor, { batch: request.batch, index: number, number: cursor.attempt }, room);
       if (bytes.length > 0 || !live) pieces.push({ cursor, bytes, ended: !live && bytes.length < room });
       room -= bytes.length;
     }

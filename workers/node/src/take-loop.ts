@@ -221,7 +221,8 @@ export class TakeLoop {
     const { capacity, executor, mayTake } = this.#options;
     const { slots } = capacity();
     // Without room there is nothing to look for; who offers no slots looks whether others leave work undone.
-    const looks = mayTake() && (slots === 0 || executor.used.slots < slots || (this.#isShareable && this.#classes.hadSharing));
+    const looks =
+      mayTake() && (slots === 0 || executor.used.slots < slots || (this.#isShareable && this.#classes.hadSharing));
     await new Promise<void>((resolve) => {
       const lookMs = this.#idle.isOver(performance.now()) ? quietLookMs : idleLookMs;
       const timer = setTimeout(resolve, looks ? lookMs : 60_000);

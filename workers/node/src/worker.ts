@@ -125,7 +125,7 @@ export class NodeWorker {
     const nodes = new NodeStore(this.#redis);
     const cache = new BatchCache(batches, name, launchers);
     const load = new NodeLoad({ slots: this.#options.slots, own: () => this.#ownProcesses() });
-    const { maxSlots, speed } = load;
+    const { maxSlots } = load;
     const identity = nodeIdentity(nodeDir);
     const { leaseMs, onLost, role, labels, version, map } = this.#options;
     const lease = new Lease({ nodes, name, identity, leaseMs, onLost });
@@ -144,11 +144,16 @@ export class NodeWorker {
         leaseMs,
         onLost,
         place,
-        speed,
         address: this.#options.reachableAt ?? localAddress(this.#redis),
         ...(map === undefined ? {} : { map }),
       },
-      status: () => ({ slots: load.slots, running: this.#attempts.running, load: load.latest, facts: launchers.facts }),
+      status: () => ({
+        slots: load.slots,
+        running: this.#attempts.running,
+        speed: load.speed,
+        load: load.latest,
+        facts: launchers.facts,
+      }),
       log,
       onBack: async () => {
         await this.#parts?.wishes.checkAll();
@@ -238,11 +243,9 @@ export class NodeWorker {
       this.#timers.every(this.#beatMs, async () => parts.membership.beat());
       parts.quarantine.close();
       await parts.takeLoop.stop();
-      await parts.moving.balancer.leave();
-      if (options.keepJobs !== true) {
-        await parts.membership.prepareToLeave();
-        await parts.moving.evacuation.leave(this.#options.graceMs, `node ${this.#options.name} leaves`);
-      }
+      // Not waited for: the queue may be away.
+      parts.moving.balancer.leave().catch((error: unknown) => this.#failed(error));
+      if (options.keepJobs !== true) await this.#moveAway(parts);
       await parts.moving.handOver.close();
       if (options.keepJobs !== true) await parts.executor.giveUp();
       await parts.pool.close();
@@ -263,14 +266,23 @@ export class NodeWorker {
     return this.#leavingParts?.moving.evacuation.hurry() ?? false;
   }
 
+  /** What can go on elsewhere does so before the rest is ended. */
+  async #moveAway({ executor, membership, moving }: NodeParts): Promise<void> {
+    const { graceMs, name } = this.#options;
+    executor.giveBack(executor.ready);
+    const isConcerned = [...this.#attempts.all()].some(
+      ({ launcher, phase }) => launcher === 'criu' && phase === 'running',
+    );
+    if (graceMs === 0 || !isConcerned) return;
+    membership.prepareToLeave().catch((error: unknown) => this.#failed(error));
+    await moving.evacuation.leave(graceMs, `node ${name} leaves`);
+  }
+
   /** Who drains a node wants its jobs elsewhere. */
   async #evacuate({ membership, moving }: NodeParts): Promise<void> {
     const { drained } = membership;
-    await moving.evacuation.look(
-      drained === undefined
-        ? undefined
-        : { why: `node ${this.#options.name} is drained`, requeue: drained.requeue === true },
-    );
+    const why = `node ${this.#options.name} is drained${drained?.reason ? `: ${drained.reason}` : ''}`;
+    await moving.evacuation.look(drained === undefined ? undefined : { why, requeue: drained.requeue === true });
   }
 
   async #beat(membership: Membership, load: NodeLoad): Promise<void> {

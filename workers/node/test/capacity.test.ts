@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 
-import { canHold, type Capacity, ClaimRoom, type Demand, fits, type JobDemand, nothing, startable } from '../src/capacity.ts';
+import {
+  canHold,
+  type Capacity,
+  ClaimRoom,
+  type Demand,
+  fits,
+  type JobDemand,
+  nothing,
+  startable,
+} from '../src/capacity.ts';
 
 const GiB = 2 ** 30;
 const node: Capacity = { slots: 4, maxSlots: 4, memBytes: 8 * GiB };

@@ -49,6 +49,7 @@ const values: Readonly<Record<string, CompletedOption['value']>> = {
   cwd: 'folder',
   launcher: launcherChoices,
   order: orders,
+  balance: ['on', 'off'],
   role: nodeRoles,
   state: states,
   on: ['exit', 'timeout', 'oom', 'signal', 'lost', 'not-started', 'cancelled', 'succeeded', 'any'],

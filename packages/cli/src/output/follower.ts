@@ -1,9 +1,10 @@
 import { type Batch, indexOf, isOmxError, jobId, type OmxError } from '@omx/core';
-import { type JobSnapshot, MoveLog, type PackedOutput, type ReadPiece, type StoredJob } from '@omx/queue';
+import type { JobSnapshot, PackedOutput, ReadPiece, StoredJob } from '@omx/queue';
 
 import type { Selection } from '../select.ts';
 import type { Session } from '../session.ts';
 import { attemptsOver, type AttemptOutput, outputOf, type StreamName, streamNames } from './attempt-output.ts';
+import { CarriedOutput } from './carried-output.ts';
 import { Changes } from './changes.ts';
 import { JobWatch } from './job-watch.ts';
 import { type Followed, NodePoller } from './node-poller.ts';
@@ -46,8 +47,7 @@ export class Follower {
   readonly #followsPacks: boolean;
   readonly #followed = new Map<number, Followed>();
   readonly #tries = new WeakMap<Followed, number>();
-  /** By ordinal: how much was printed of an attempt that was lost, should the next one go on from its image. */
-  readonly #lost = new Map<number, Record<StreamName, number>>();
+  readonly #carried: CarriedOutput;
   readonly #pollers = new Map<string, NodePoller>();
   #isFirstLook = true;
   /** Of a whole batch: how many of its packs have been read. Packs do not say which node they come from: records do. */
@@ -60,6 +60,7 @@ export class Follower {
     this.#sink = sink;
     this.#options = options;
     this.#source = new OutputSource(session);
+    this.#carried = new CarriedOutput(session.redis, selection.batch.id);
     this.#watch = new JobWatch(session, selection.batch, selection.spans);
     this.#printed = new Uint16Array(selection.batch.total);
     this.#followsPacks = selection.whole && options.withNode !== true;
@@ -127,7 +128,7 @@ export class Follower {
     const known = this.#followed.get(ordinal);
     if (attempt !== (this.#printed[ordinal] ?? 0) + 1 || (known !== undefined && known.attempt !== attempt)) return;
     const id = jobId(this.#watch.batch.id, indexOf(this.#watch.batch.spec.jobs, ordinal));
-    const offsets = (await this.#carried(ordinal, attempt)) ?? { out: 0, err: 0 };
+    const offsets = (await this.#carried.into(ordinal, attempt)) ?? { out: 0, err: 0 };
     await this.#printRest(known ?? { name: { id, attempt, node: null }, offsets }, packed);
     await this.#end(known ?? { name: { id, attempt, node: null } });
     this.#printed[ordinal] = attempt;
@@ -219,7 +220,7 @@ export class Follower {
     if (output === undefined || output.place === 'none' || output.place === 'live') {
       // Lost with its node, or given back: what was seen of it is all there will ever be.
       if (known !== undefined) {
-        this.#lost.set(ordinal, known.offsets);
+        this.#carried.lost(ordinal, known.offsets);
         await this.#end(known);
       }
     } else {
@@ -278,7 +279,7 @@ export class Follower {
 
   async #start(output: AttemptOutput, lines: number | undefined): Promise<Record<StreamName, number>> {
     const offsets = { out: 0, err: 0 };
-    const carried = await this.#carried(output.ordinal, output.attempt);
+    const carried = await this.#carried.into(output.ordinal, output.attempt);
     if (carried !== undefined || lines === undefined) return carried ?? offsets;
     for (const stream of this.#options.streams) {
       try {
@@ -288,15 +289,6 @@ export class Follower {
       }
     }
     return offsets;
-  }
-
-  /** An attempt that went on from the image of a lost one: its output begins with what was printed of that. */
-  async #carried(ordinal: number, attempt: number): Promise<Record<StreamName, number> | undefined> {
-    const lost = this.#lost.get(ordinal);
-    if (lost === undefined) return undefined;
-    const entries = await new MoveLog(this.#session.redis).ofJob(this.#watch.batch.id, ordinal);
-    const isResumed = entries.some((entry) => 'did' in entry && entry.did === 'resumed' && entry.attempt === attempt);
-    return isResumed ? lost : undefined;
   }
 
   #poll(followed: Followed): void {

@@ -123,7 +123,9 @@ function notStartedAdvice(facts: EndedFacts): string[] {
     case 'too-long':
       return ['the kernel takes some 2 MB of both together and 128 KB of one argument: put long values into files'];
     case 'launcher-unavailable':
-      return [`it asks for --launcher ${spec.launcher}; omx nodes shows which node has which`];
+      return [
+        `it asks for --launcher ${spec.launcher === 'auto' ? 'criu, by what it wants of it' : spec.launcher}; omx nodes shows which node has which, and --node or --label keeps jobs there`,
+      ];
     case 'other':
       return ['the log of the node’s worker says more'];
   }

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* The capsule itself failed: no status file was written. */
@@ -41,6 +42,13 @@ int gate(const char *action);
 int listen_for(char **words);
 int connect_to(char **words);
 int as_root(char **program);
+int deputy(char **words);
+int keep(char **program);
+int lead(char **program);
+int wait_for_copy(pid_t copy, const char *status_file);
+
+/* STATUS_FILE, or another of its form. Nothing is written where it cannot be. */
+void write_status(const char *path, int status, int error, const struct rusage *usage);
 
 int usage(void);
 

@@ -21,6 +21,8 @@
  *       The other side: connects to the first address that answers; PROGRAM's output goes there. Tells the bytes it took,
  *       once the other side has said that it has all.
  *   as-root -- PROGRAM...     it is root in a user namespace of its own: for what criu does outside of any capsule
+ *   deputy ...                holds the original of a child whose copy runs elsewhere (deputy.c)
+ *   keep, lead, wait-child    around the copy of such a child; internal (copy.c)
  *   init STATUS -- COMMAND... the job root; internal
  *   wait                      parent of a restored job root; internal, for `criu restore --exec-cmd`
  *   (nothing, with CRTOOLS_SCRIPT_ACTION set)   the gate: criu's action script (gate.c)
@@ -97,6 +99,12 @@ int main(int argc, char **argv) {
   if (strcmp(mode, "listen") == 0) return listen_for(argv + 2);
   if (strcmp(mode, "connect") == 0) return connect_to(argv + 2);
   if (strcmp(mode, "as-root") == 0) return argc < 4 ? usage() : as_root(argv + 3);
+  if (strcmp(mode, "deputy") == 0) return argc == 8 ? deputy(argv + 2) : usage();
+  if (strcmp(mode, "wait-child") == 0) return argc == 4 ? wait_for_copy(atoi(argv[2]), argv[3]) : usage();
+  if (argc >= 4 && strcmp(argv[2], "--") == 0) {
+    if (strcmp(mode, "keep") == 0) return keep(argv + 3);
+    if (strcmp(mode, "lead") == 0) return lead(argv + 3);
+  }
   if (argc < 5 || strcmp(argv[3], "--") != 0) return usage();
   if (strcmp(mode, "enter") == 0) return enter(atoi(argv[2]), argv + 4);
   if (strcmp(mode, "init") == 0) return job_root(argv[2], argv + 4);

@@ -42,17 +42,15 @@ static pid_t start_command(char **command, int *error) {
 static long long microseconds(struct timeval t) { return (long long)t.tv_sec * 1000000 + t.tv_usec; }
 
 /* Once, whole or not at all, and on the disk before anybody hears of the end. */
-static void write_status(const char *path, int status, int error) {
+void write_status(const char *path, int status, int error, const struct rusage *r) {
   char temporary[PATH_MAX], text[512];
-  struct rusage r;
   struct timespec now;
-  getrusage(RUSAGE_CHILDREN, &r);
   clock_gettime(CLOCK_REALTIME, &now);
   int length = snprintf(text, sizeof text,
                         "{\"exit\":%d,\"signal\":%d,\"errno\":%d,\"userUs\":%lld,\"sysUs\":%lld,\"maxRssKib\":%ld,"
                         "\"endedAt\":%lld}\n",
                         WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0, error,
-                        microseconds(r.ru_utime), microseconds(r.ru_stime), r.ru_maxrss,
+                        microseconds(r->ru_utime), microseconds(r->ru_stime), r->ru_maxrss,
                         (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
   snprintf(temporary, sizeof temporary, "%s.new", path);
   int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -107,7 +105,9 @@ int job_root(const char *status_file, char **command) {
     if (number == SIGTERM && info.si_pid == 0) spare = true;
     if (number == ORDER_SIGNAL && info.si_pid == 1) killing = true;
   }
-  write_status(status_file, status, error);
+  struct rusage usage;
+  getrusage(RUSAGE_CHILDREN, &usage);
+  write_status(status_file, status, error, &usage);
   end_as(status);
 }
 

@@ -40,7 +40,7 @@ struct address {
 bool stream_begin(char **words, struct stream_options *options);
 /* Numeric, IPv4 or IPv6, with `%INTERFACE` where it needs one. Names are resolved by whoever starts us. */
 bool stream_address(const char *text, unsigned port, struct address *address);
-/* A peer that is gone without a word is noticed within ten seconds. */
+/* A peer that is gone without a word is noticed within ten seconds; so is one that takes nothing for so long. */
 void stream_guard(int connection);
 /* In a time that does not depend on where they differ. */
 bool stream_same(const char *a, const char *b, size_t size);

@@ -8,6 +8,10 @@ const sentences: readonly (readonly [RegExp, string | ((match: RegExpExecArray) 
   ],
   [/Connected TCP socket/, 'it holds a TCP connection'],
   [/bind inet socket back/, 'it listens on an address or port that is not free on this node'],
+  [
+    /write pages to socket|to page server|page server doesn't answer|send PSI|final package/,
+    'the node that was to take its memory has gone away, or has no room for it',
+  ],
   [/Unknown shit|send_fds failed/, 'it uses io_uring or another kernel object that criu does not know'],
   [/Can't dump nested (\w+) namespace/, 'it runs a container of its own'],
   [/doesn't have a proper root mount/, 'it has a mount namespace of its own'],

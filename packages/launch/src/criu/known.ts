@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { isOmxError } from '@omx/core';
 import type { CriuProgram } from '../host/criu-program.ts';
 import { readBootId } from '../host/machine.ts';
-import { isThere, readLinkText } from '../host/read.ts';
+import { isThere, readLinkText, readText } from '../host/read.ts';
 import { capsuleBinary } from './capsule-binary.ts';
 import { runtimeFolder } from './criu-env.ts';
 
@@ -29,14 +29,15 @@ export function remember(criu: CriuProgram, works: boolean): void {
   }
 }
 
-/** A file that stands for this CRIU and this capsule under this kernel, for us, where we are. */
+/** A file that stands for this CRIU and this capsule under this kernel, for us with what we may do, where we are. */
 function markOf({ file, version }: CriuProgram): string | undefined {
   const folder = runtimeFolder();
   if (folder === undefined) return undefined;
   try {
     const programs = [file, capsuleBinary()].map((path) => `${path} ${statSync(path).mtimeMs} ${statSync(path).size}`);
     const namespaces = ['user', 'pid', 'mnt'].map((kind) => readLinkText(`/proc/self/ns/${kind}`));
-    const facts = [...programs, version, release(), readBootId(), process.geteuid?.(), ...namespaces];
+    const capabilities = readText('/proc/self/status')?.match(/^Cap(Eff|Bnd):.*$/gm) ?? [];
+    const facts = [...programs, version, release(), readBootId(), process.geteuid?.(), ...capabilities, ...namespaces];
     return join(folder, `omx-criu-works-${createHash('sha256').update(facts.join('\n')).digest('hex').slice(0, 16)}`);
   } catch (error) {
     if (isOmxError(error) || (error as NodeJS.ErrnoException).code !== undefined) return undefined;

@@ -127,7 +127,17 @@ async function until(condition: () => boolean, child: Child | undefined): Promis
       // Not yet made.
     }
     if (child?.hasEnded() === true || performance.now() > deadline) {
-      throw new Error(`no capsule can be made here: ${child?.words().trim() || 'it does not start'}`);
+      throw new Error(`no capsule can be made here: ${reasonOf(child?.words().trim())}`);
     }
   }
+}
+
+/** What the capsule said, with what it may lack. */
+function reasonOf(words = ''): string {
+  if (!/make namespaces: Operation not permitted/.test(words)) return words === '' ? 'it does not start' : words;
+  const lack =
+    process.geteuid?.() === 0
+      ? 'root needs the capability CAP_SYS_ADMIN for that'
+      : 'this kernel gives no user namespaces to ordinary users';
+  return `${words} (${lack})`;
 }

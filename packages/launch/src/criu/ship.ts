@@ -71,6 +71,8 @@ export async function receiveInto({ host, into, timeoutMs }: ReceiveOptions): Pr
 export async function send(options: SendOptions): Promise<{ readonly bytes: number }> {
   const { to, image, folder, sealed, timeoutMs } = options;
   const what = `cannot send the image ${image} to ${to.host}`;
+  // Nobody may be there to hear of it, should we fail before.
+  sealed?.catch(() => undefined);
   const addresses = await addressesOf(to.host);
   const pack = [
     'tar',

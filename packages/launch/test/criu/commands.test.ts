@@ -1,6 +1,6 @@
 import { bytesOf } from '@omx/core';
 import { expect, test } from 'vitest';
-import { dumpArgv, runArgv, thawArgv } from '../../src/criu/commands.ts';
+import { dumpArgv, pageServerArgv, runArgv, thawArgv } from '../../src/criu/commands.ts';
 
 const shape = { userNamespace: true, mount: '/tmp/.omx-1000', own: ['/tmp/hsperfdata_root'] };
 const bytes = (text: string) => text.split(' ').map(bytesOf);
@@ -41,6 +41,10 @@ test('an image is written from within the capsule, and the gate decides what bec
   const common = `--tree 2 --images-dir /i --work-dir /l --log-file dump.log --timeout 10 ${both}`;
   expect(dumpArgv(line).join(' ')).toBe(`/c enter 77 -- /criu dump --unprivileged ${common}`);
   expect(dumpArgv({ ...line, userNamespace: false }).join(' ')).toBe(`/c enter 77 -- /criu dump ${common}`);
+  const pages = { port: 4711, addresses: ['10.0.0.2', 'fe80::2%eth0'] };
+  expect(dumpArgv({ ...line, userNamespace: false, pages }).join(' ')).toBe(
+    `/c connect 4711 10.0.0.2 fe80::2%eth0 --fd 3 -- /c enter 77 -- /criu dump ${common} --page-server --ps-socket 3`,
+  );
 });
 
 test('a copy is made in a new capsule whose clocks go on', () => {
@@ -50,5 +54,15 @@ test('a copy is made in a new capsule whose clocks go on', () => {
     '/c thaw --user --folder /f --mount /tmp/.omx-1000 --own /tmp/hsperfdata_root --clock 12345678901234567,5 ' +
       '--last-pid 300 --log /l/thaw.log -- /criu restore --unprivileged --images-dir /i --work-dir /l ' +
       `--log-file restore.log ${both} --exec-cmd -- /c wait`,
+  );
+});
+
+test('a page server has the connection where criu is told to look for it, and is root at least in its own eyes', () => {
+  const isRoot = process.geteuid?.() === 0;
+  const words = '--ps-socket 3 --images-dir /i --work-dir /l --log-file page-server.log -v2';
+  expect(pageServerArgv({ capsule: '/c', criu: '/criu', images: '/i', log: '/l' }).join(' ')).toBe(
+    isRoot
+      ? `--fd 3 -- /criu page-server ${words}`
+      : `--fd 3 -- /c as-root -- /criu page-server ${words} --unprivileged`,
   );
 });

@@ -138,6 +138,9 @@ export class Arrivals {
     if (purpose === 'move') {
       const [snapshot] = await this.#options.jobs.read(runtime.batch, [ordinal]);
       if (snapshot?.job.attempt !== attempt) return { refused: `${key} is over` };
+      // Others may have come since; between this look and the slot that is kept nothing can.
+      const noMore = refusal(demand, traits.rss);
+      if (noMore !== undefined) return noMore;
       Object.assign(arrival, { attempt: this.#keepSlot(runtime, snapshot) });
     }
     this.#all.set(key, arrival);

@@ -22,8 +22,10 @@ const roundMs = 1000;
 const restMs = 3000;
 /** Longer than a rest, so that the seat is kept over it. */
 const seatMs = 10_000;
-/** A node that takes longer for an answer is left out of the round. */
-const answerMs = 2000;
+/** A round waits so long for answers; a crowded node may take longer, and it is the one that matters. */
+const answerMs = 1000;
+/** What a node has said counts for so long. */
+const knownForMs = 8000;
 /** A job that a node would not have is not sent there again for so long; what kept it may have ended by then. */
 const refusedMs = 60_000;
 /** A move may take so many times what was reckoned, and so long at least, before its answer is not waited for any more. */
@@ -48,6 +50,9 @@ export class Balancer {
   readonly #refused = new RefusedMoves(refusedMs);
   /** Jobs whose move has been asked for and not answered. */
   readonly #moving = new Set<string>();
+  /** What each node has said last of its jobs, and when. */
+  readonly #answers = new Map<string, { readonly jobs: readonly MovableJob[]; readonly at: number }>();
+  readonly #asking = new Map<string, Promise<void>>();
   #history: MigrationHistory = emptyHistory;
   #hasSeat = false;
 
@@ -83,18 +88,20 @@ export class Balancer {
   }
 
   async #round(nodes: readonly NodeInfo[]): Promise<void> {
-    const { asker, random = Math.random } = this.#options;
-    const answers = await Promise.all(
-      nodes.map(async (node) => {
-        const { jobs } = await asker.askJson(node.name, { type: 'movable' }, answerMs).catch(() => ({ jobs: undefined }));
-        return jobs === undefined ? [] : [{ node, jobs }];
-      }),
-    );
+    const { random = Math.random } = this.#options;
+    await Promise.race([Promise.all(nodes.map(async ({ name }) => this.#ask(name))), wait(answerMs)]);
     const now = performance.now();
     this.#refused.prune(now);
-    const known = new Map(answers.flat().flatMap(({ node, jobs }) => jobs.map((job) => [job.id, { node, job }])));
+    const answered = nodes
+      .flatMap((node) => {
+        const answer = this.#answers.get(node.name);
+        return answer === undefined || now - answer.at > knownForMs ? [] : [{ node, ...answer }];
+      })
+      // A job that two know of has moved: who was asked last is right.
+      .toSorted((one, other) => one.at - other.at);
+    const known = new Map(answered.flatMap(({ node, jobs }) => jobs.map((job) => [job.id, { node, job }])));
     const snapshot = {
-      nodes: answers.flat().map(({ node, jobs }) => balancedNode(node, jobs)),
+      nodes: answered.map(({ node, jobs }) => balancedNode(node, jobs)),
       jobs: [...known.values()].map(({ node, job }) => this.#balancedJob(node.name, job, nodes, now)),
     };
     const round = decide(snapshot, this.#history, { now, random });
@@ -103,6 +110,21 @@ export class Balancer {
       const job = known.get(migration.job)?.job;
       if (job !== undefined) void this.#carryOut(migration, job);
     }
+  }
+
+  /** Asks a node for its jobs, unless it still owes an answer. */
+  async #ask(node: string): Promise<void> {
+    let asking = this.#asking.get(node);
+    if (asking === undefined) {
+      asking = this.#options.asker
+        .askJson(node, { type: 'movable' }, knownForMs)
+        .then(({ jobs }) => void this.#answers.set(node, { jobs, at: performance.now() }))
+        // Its worker has just gone, say; what it said before runs out.
+        .catch(() => undefined)
+        .finally(() => this.#asking.delete(node));
+      this.#asking.set(node, asking);
+    }
+    return asking;
   }
 
   #balancedJob(node: string, job: MovableJob, nodes: readonly NodeInfo[], now: number): BalancedJob {
@@ -135,6 +157,12 @@ export class Balancer {
       log.info({ job: id, from, to, reason: answer.refused }, 'a job was not moved');
     } else log.info({ job: id, from, to, reason, ...answer }, 'a job was moved');
   }
+}
+
+async function wait(ms: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
 }
 
 function balancedNode(node: NodeInfo, jobs: readonly MovableJob[]): BalancedNode {

@@ -57,6 +57,8 @@ const earliest = 0.5;
 /** Keeps images of this node's running jobs at other nodes: when a user asks, and by the clock. */
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
+  /** Of images that are being made. */
+  readonly #folder: string;
   /** When the next image of an attempt is due, by `performance.now`. */
   readonly #due = new WeakMap<Attempt, number>();
   /** Why the last image of an attempt could not be made, which is said once. */
@@ -64,6 +66,9 @@ export class Checkpointer {
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
+    this.#folder = join(options.nodeDir, 'checkpoints');
+    // An earlier worker may have died over one.
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** Answers `checkpoint`. */
@@ -108,7 +113,7 @@ export class Checkpointer {
   async #try(attempt: Attempt): Promise<Checkpointed | Refusal> {
     const obstacle = obstacleOf(attempt);
     if (obstacle !== undefined) return obstacle;
-    const image = join(this.#options.nodeDir, 'checkpoints', attempt.key);
+    const image = join(this.#folder, attempt.key);
     attempt.inHand = 'image';
     try {
       return await this.#make(attempt, image);

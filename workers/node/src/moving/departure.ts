@@ -104,6 +104,7 @@ export class Departures implements Mover {
     if (phase === 'frozen') return 'it is frozen; omx resume lets it go on';
     if (phase !== 'running') return phase === 'ending' ? 'it has just ended' : 'it has not started yet';
     if (attempt.paused === true) return 'it is paused; omx resume lets it go on';
+    if (attempt.snapshot.job.status !== 'running') return 'it has only just started';
     if (attempt.cancelledBy !== undefined) return 'it is being cancelled';
     if (inHand !== undefined) return 'it is being moved, frozen or copied just now';
     return this.#closed ? `node ${this.#options.node} is leaving` : undefined;

@@ -107,6 +107,7 @@ export class Evacuation {
    * waited for. Resolves at once where nothing can be moved.
    */
   async leave(forMs: number, why: string): Promise<void> {
+    const { log } = this.#options;
     const deadline = performance.now() + forMs;
     let isOver = false;
     const over = new Promise<void>((resolve) => {
@@ -120,7 +121,9 @@ export class Evacuation {
     });
     while (!isOver) {
       // The queue may be away: that must not hold a node for longer.
-      const left = await Promise.race([this.look({ why, requeue: false }), over]);
+      const left = await Promise.race([this.look({ why, requeue: false }), over]).catch((error: unknown) => {
+        log.error({ err: error }, 'emptying the node failed');
+      });
       if (left === undefined || left.moving + left.waiting === 0) break;
       await Promise.race([...this.#moving.values(), over, wait(Math.min(lookMs, deadline - performance.now()))]);
     }

@@ -133,10 +133,7 @@ export class ImageKeeper {
    * here any more. At start, and every few minutes.
    */
   async sweep(): Promise<void> {
-    for (const batch of foldersIn(this.#folder) as BatchId[]) {
-      await this.#sweepBatch(batch);
-      removeIfEmpty(join(this.#folder, batch));
-    }
+    for (const batch of foldersIn(this.#folder) as BatchId[]) await this.#sweepBatch(batch);
   }
 
   /** Folder of an image that is kept here. */
@@ -178,6 +175,7 @@ export class ImageKeeper {
     if (isKept || this.#inUse.has(image.path)) return false;
     rmSync(image.path, { recursive: true, force: true });
     removeIfEmpty(join(image.path, '..'));
+    removeIfEmpty(join(image.path, '..', '..'));
     return true;
   }
 

@@ -10,8 +10,8 @@ import { placesFor } from './placement-of-moves.ts';
 
 /** What the others are like changes seldom. */
 const nodesKnownForMs = 5000;
-/** With fewer of its processors idle than this part of them, something may be waiting. */
-const idleShare = 0.1;
+/** So much more is wanted than runs where something waits; less may be a meter's inaccuracy. */
+const waitingCpus = 0.1;
 
 interface MovableReaderOptions {
   readonly node: string;
@@ -48,8 +48,8 @@ export class MovableReader {
     const { attempts, load } = this.#options;
     const table = readProcessTable();
     const processes = processesOf(attempts, table);
-    const { cpus, busy } = load();
-    const wanted = this.#meter.look(processes, cpus - busy < idleShare * cpus);
+    const { load: all, busy } = load();
+    const wanted = this.#meter.look(processes, all - busy > waitingCpus);
     return new Map(
       [...processes].map(([key, own]) => [
         key,

@@ -173,7 +173,7 @@ function resumingFolder(nodeDir: string, key: string): string {
 }
 
 /** Whether the job goes on with what it did when the image was made: since then it was only lost or given back. */
-function isContinued(job: Job, earlier: readonly Job[], image: StoredImage): boolean {
+export function isContinued(job: Job, earlier: readonly Job[], image: StoredImage): boolean {
   const since = earlier.filter(({ attempt }) => attempt >= image.attempt);
   const areLost = since.every((each) => each.status === 'ended' && each.outcome.kind === 'lost');
   // A rerun begins anew, and begins to count crashes anew.

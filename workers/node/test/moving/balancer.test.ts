@@ -103,7 +103,10 @@ test('one of two jobs goes to the idle node, and there it stays', async () => {
 test('a move that was refused is not asked for again soon, and the load stays where it is', async () => {
   const world = new World().runs('criu');
   world.nodes.push(nodeInfo('n3', { speed: 90 }));
-  world.jobs.set('n1', [job(1), job(2, { immovable: 'it runs under plain' })]).set('n2', []).set('n3', []);
+  world.jobs
+    .set('n1', [job(1), job(2, { immovable: 'it runs under plain' })])
+    .set('n2', [])
+    .set('n3', []);
   world.answer = (to) => (to === 'n2' ? { refused: 'the program is another build' } : moved);
   // The other node is slower, yet better than half a processor.
   expect(await world.pass(30)).toEqual(['move 1 from n1 to n2', 'move 1 from n1 to n3']);
