@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
 
 import {
   defaultLeaseMs,
@@ -24,6 +25,7 @@ export interface WorkerWords {
   readonly idleTimeout?: string;
   readonly grace?: string;
   readonly address?: string;
+  readonly imageDir?: string;
 }
 
 export interface WorkerSettings {
@@ -40,6 +42,8 @@ export interface WorkerSettings {
   readonly graceMs?: number;
   /** Undefined: from where it is connected to the queue. */
   readonly reachableAt?: string;
+  /** Undefined: images of jobs are kept at other nodes. */
+  readonly imageDir?: string;
 }
 
 const mostSlots = 10_000;
@@ -50,7 +54,7 @@ const shortestIdleMs = 1000;
 
 /** @throws usage error for a value that cannot be */
 export function workerSettings(words: WorkerWords): WorkerSettings {
-  const { launcher, onLost, idleTimeout, grace, address } = words;
+  const { launcher, onLost, idleTimeout, grace, address, imageDir } = words;
   return {
     slots: parseSlots(words.slots),
     role: oneOf('--role', words.role, nodeRoles),
@@ -61,6 +65,7 @@ export function workerSettings(words: WorkerWords): WorkerSettings {
     ...(idleTimeout === undefined ? {} : { idleMs: parseIdle(idleTimeout) }),
     ...(grace === undefined ? {} : { graceMs: durationOf('--grace', grace) }),
     ...(address === undefined ? {} : { reachableAt: parseAddress(address) }),
+    ...(imageDir === undefined ? {} : { imageDir: parseImageDir(imageDir) }),
   };
 }
 
@@ -111,6 +116,12 @@ function parseIdle(text: string): number {
   const ms = durationOf('--idle-timeout', text);
   if (ms >= shortestIdleMs) return ms;
   throw usageError(`--idle-timeout: '${text}' is less than a second`, 'leave it out to stay, or write 10m');
+}
+
+/** Other nodes find it by the same path. */
+function parseImageDir(text: string): string {
+  if (isAbsolute(text)) return text;
+  throw usageError(`--image-dir: '${text}' is no absolute path`, 'write the path that all nodes have the folder at');
 }
 
 /** A port would be another one for each move. */

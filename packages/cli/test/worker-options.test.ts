@@ -70,6 +70,8 @@ describe('the options of omx worker', () => {
     [{ address: 'tcp://n1' }, /--address: 'tcp:\/\/n1' is not/],
     [{ address: '10.0.0' }, /--address: '10.0.0' is not/],
     [{ address: '' }, /--address: '' is not/],
+    [{ imageDir: 'images' }, /--image-dir: 'images' is no absolute path/],
+    [{ grace: 'soon' }, /--grace: 'soon' is not a duration/],
     [{ idleTimeout: 'never' }, /--idle-timeout: 'never' is not a duration/],
   ] satisfies [Partial<WorkerWords>, RegExp][])('%j is refused with the mend', (words, message) => {
     const refused = refusal(words);

@@ -9,7 +9,7 @@ const removing = new Script(removeIfSame);
 
 /** A complete image of a job, from which it can go on should its node die. */
 export interface StoredImage {
-  /** The node that keeps it. */
+  /** The node that keeps it, or the folder that all nodes see: its path begins with a slash, as no node's name does. */
   readonly node: string;
   /** Of the attempt it is of. */
   readonly attempt: number;

@@ -39,7 +39,7 @@ export interface CheckpointRequest extends AttemptName {
 }
 
 export interface Checkpointed {
-  /** The node that keeps the image. */
+  /** The node that keeps the image, or the folder that all nodes see. */
   readonly node: string;
   readonly pauseMs: number;
   readonly bytes: number;

@@ -79,15 +79,9 @@ async function sufferCut({ net }: GroundNode, ms: number): Promise<void> {
   await net?.join();
 }
 
-/** So often a job may be set back by this: its processes died with their shepherd, or its node was given up. */
-export function restartsOf({ fault, signal, lastsMs = Infinity }: Trouble): number {
-  const [, victim = 'redis'] = fault.split(' ');
-  if (victim === 'criu' || victim === 'redis') return 0;
-  if (victim === 'shepherd' || (victim === 'node' && signal === 'SIGKILL')) return 1;
-  if (victim === 'worker' && signal === 'SIGKILL') return 0;
-  if (victim === 'network' && signal === 'SIGSTOP') return 0;
-  // Some of the lease may be used up already.
-  return lastsMs < leaseMs / 3 ? 0 : 1;
+/** So often a job's processes may die by this with their shepherd. Nodes that are given up are counted by their events. */
+export function deathsBy({ fault, signal }: Trouble): number {
+  return signal === 'SIGKILL' && /shepherd|node/.test(fault) ? 1 : 0;
 }
 
 /** Where images are written or arrive, there is room for so little on this node that no job fits. */

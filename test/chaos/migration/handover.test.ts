@@ -4,7 +4,7 @@ import { jobOf } from '../../kit/batches.ts';
 import { needs } from '../../kit/needs.ts';
 import { onGround } from '../kit/played.ts';
 import { type Signal, signals } from '../kit/strike.ts';
-import { type Fault, faults, fillDisk, restartsOf, suffer, type Trouble } from './faults.ts';
+import { type Fault, faults, fillDisk, deathsBy, suffer, type Trouble } from './faults.ts';
 import { type Moment, moments, reached } from './moments.ts';
 import { begin, countedWell } from './scene.ts';
 
@@ -54,7 +54,7 @@ describe.concurrent('a job on its way loses nothing and is never in two places',
         await reached(ground, each.moment, way, () => ended);
         await suffer(ground, way, each);
         await moving.ended;
-        await countedWell(ground, way, restartsOf(each));
+        await countedWell(ground, way, deathsBy(each));
       });
     });
   }

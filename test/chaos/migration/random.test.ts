@@ -4,7 +4,7 @@ import { needs } from '../../kit/needs.ts';
 import type { Ground } from '../kit/ground.ts';
 import { onGround } from '../kit/played.ts';
 import { elapsed } from '../kit/strike.ts';
-import { restartsOf, suffer } from './faults.ts';
+import { deathsBy, suffer } from './faults.ts';
 import { describeRound, type Round, roundOf } from './rounds.ts';
 import { begin, counts, countedWell, wayOn } from './scene.ts';
 
@@ -15,18 +15,18 @@ const roundMs = 150_000;
 async function play(ground: Ground, { mib, moves }: Round, said: (id: string) => void): Promise<void> {
   let way = await begin(ground, mib);
   said(way.id);
-  let restarts = 0;
+  let deaths = 0;
   for (const { atMs, trouble } of moves) {
     const moving = ground.omxSpawn(['migrate', way.id, '--to', way.target.name]);
     await elapsed(atMs);
     await suffer(ground, way, trouble);
     // It may have been refused, carried out, or neither: what counts is the job.
     await moving.ended;
-    restarts += restartsOf(trouble);
+    deaths += deathsBy(trouble);
     await counts(ground);
     way = await wayOn(ground, way);
   }
-  await countedWell(ground, way, restarts);
+  await countedWell(ground, way, deaths);
 }
 
 describe.concurrent('whatever happens to a job on its way', () => {

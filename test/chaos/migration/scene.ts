@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { EventLog } from '@omx/queue';
 import { expect } from 'vitest';
 
 import { jobOf, jobsOf, logsOf, open, submit } from '../../kit/batches.ts';
@@ -52,14 +53,24 @@ export async function wayOn(ground: Ground, { id }: Way): Promise<Way> {
 }
 
 /**
+ * So often nodes were given up, and their jobs with them: a node that was cut off or stopped for long, or whose next worker
+ * came late.
+ */
+async function losses({ redis }: Ground): Promise<number> {
+  return (await new EventLog(redis).read()).events.filter(({ type }) => type === 'node-lost').length;
+}
+
+/**
  * Waits for the end of the job and of all workers, and holds whatever happened against what must always be true: the job
  * has one outcome, no step was done twice at a time or left out, every line of its output is there once, and nothing is left.
+ * @param deaths so often the job's processes may have died with their shepherd
  */
-export async function countedWell(ground: Ground, { id }: Way, restarts: number): Promise<void> {
+export async function countedWell(ground: Ground, { id }: Way, deaths: number): Promise<void> {
   await counts(ground);
   open(`${ground.shared}/open`);
   const wait = await ground.omx(['wait', '-q', id, '--timeout', '60s'], { timeoutMs: 80_000 });
   expect(wait.code, `omx wait: ${wait.stderr}`).toBe(0);
+  const restarts = deaths + (await losses(ground));
   expect(miscounts(ground.trace(), restarts)).toEqual([]);
   expect(await jobsOf(ground, id)).toMatchObject([{ state: 'succeeded', outcome: 'succeeded', exitCode: 0 }]);
   const { attempt } = await jobOf(ground, id);

@@ -21,7 +21,7 @@ import { held } from './programs.ts';
 import { begins, finish, folderOf, goesOn, type Movable, nothingLeft, startMovable } from './steps.ts';
 
 const cluster = useCluster({ nodes: 3 });
-const here = { ...skipUnless('netns', 'criu'), timeout: 60_000 };
+const here = { ...skipUnless('netns', 'criu'), timeout: 120_000 };
 
 /** Files below a folder of a node, by a part of their names. */
 function filesOf(node: string, part: string, name: RegExp): string[] {

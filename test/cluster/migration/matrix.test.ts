@@ -10,7 +10,7 @@ import { begins, cpuOf, finish, goesOn, leftOn, type Movable, move, nothingLeft,
 /** How often each program is moved; `npm run migration` says ten times. */
 const times = Number(process.env['OMX_MIGRATION_TIMES'] ?? 1);
 const isLong = times > 2;
-const timeout = isLong ? 300_000 : 60_000;
+const timeout = isLong ? 600_000 : 120_000;
 
 /**
  * Seconds that a job may take more than its part: for each stay, what the kernel does on behalf of the job after a thaw (its

@@ -22,7 +22,7 @@ test(
   'omx tail -f goes on over moves, every byte once and in order, and all that is told of them is so',
   {
     ...skipUnless('netns', 'criu'),
-    timeout: 60_000,
+    timeout: 120_000,
   },
   async () => {
     await cluster.start(['--slots', '1']);

@@ -88,6 +88,7 @@ export function makeParts(ground: Ground): NodeParts {
     ...ground,
     ...{ nodeDir, node: name, role: options.role, starter, capacity, log },
     load: () => load.latest,
+    ...(options.imageDir === undefined ? {} : { imageDir: options.imageDir }),
   };
   const images = makeImageParts(movingGround);
   const executor = new Executor({

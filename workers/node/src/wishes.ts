@@ -65,14 +65,20 @@ export class Wishes {
       log.warn({ job: attempt.key }, 'the job belongs to somebody else now: ending it here');
       executor.fence(attempt);
     } else if (actual.wish === 'cancel') executor.cancel(attempt, graceMs);
-    else if (attempt.inHand !== undefined) return;
-    else if (actual.status === 'frozen') this.#carryOutFrozen(attempt, actual);
-    else if (actual.wish === 'freeze') this.#freeze(attempt);
-    else if (actual.wish === 'pause' && actual.status === 'running') executor.pause(attempt, true);
-    else if (actual.wish === 'none' && actual.status === 'paused') executor.pause(attempt, false);
+    else if (attempt.inHand === undefined) this.#halt(attempt, actual);
   }
 
-  #carryOutFrozen(attempt: Attempt, { wish }: Job): void {
+  /** Whether it stands still, and in what way. */
+  #halt(attempt: Attempt, { wish, status }: Job): void {
+    const { executor, frozen } = this.#options;
+    if (wish !== 'freeze') frozen.unwanted(attempt);
+    if (status === 'frozen') this.#haltFrozen(attempt, wish);
+    else if (wish === 'freeze') this.#freeze(attempt);
+    else if (wish === 'pause' && status === 'running') executor.pause(attempt, true);
+    else if (wish === 'none' && status === 'paused') executor.pause(attempt, false);
+  }
+
+  #haltFrozen(attempt: Attempt, wish: Job['wish']): void {
     const { executor, frozen } = this.#options;
     if (attempt.phase === 'frozen' && wish === 'none') frozen.resume(attempt);
     else if (attempt.phase === 'running' && wish === 'freeze') this.#freeze(attempt);

@@ -54,6 +54,8 @@ export interface WorkerOptions {
   readonly map?: NodeMap;
   /** Where other nodes reach this one for jobs that move. @defaultValue from where it is connected to the queue */
   readonly reachableAt?: string;
+  /** A folder that all nodes see, for images of its jobs. @defaultValue they are kept at other nodes */
+  readonly imageDir?: string;
   readonly version: string;
   readonly log: Logger;
 }
@@ -216,10 +218,10 @@ export class NodeWorker {
     this.#timers.repeat(sweepMs, async () => moving.balancer.look());
     this.#timers.every(sweepMs, async () => this.#evacuate(parts));
     this.#timers.every(checkpointLookMs, async () => moving.checkpointer.makeDue());
-    this.#timers.every(imageSweepMs, async () => images.keeper.sweep());
+    this.#timers.every(imageSweepMs, async () => this.#sweepImages(parts));
     this.#timers.every(homeLookMs, async () => this.#leaveWithoutHome());
     await followUps.sweep();
-    await images.keeper.sweep();
+    await this.#sweepImages(parts);
     takeLoop.wake();
     log.info({ node: name, slots: maxSlots, pid: process.pid }, 'node is up');
   }
@@ -316,6 +318,11 @@ export class NodeWorker {
     parts.executor.enforceMemory();
     const inUse = new Set([...this.#attempts.all()].map((attempt) => attempt.batch));
     parts.executor.forgetAllBut(await parts.cache.forgetIdle(inUse));
+  }
+
+  async #sweepImages({ images }: NodeParts): Promise<void> {
+    await images.keeper.sweep();
+    await images.shared?.keeper.sweep();
   }
 
   /** Somebody has removed the node's folder: nothing it does could be adopted or reported any more. */

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
-import { type BalancedJob, type BalancedNode, decide, emptyHistory, type MigrationPolicy } from '../../src/index.ts';
+import {
+  type BalancedJob,
+  type BalancedNode,
+  decide,
+  emptyHistory,
+  type MigrationPolicy,
+  withoutMove,
+} from '../../src/index.ts';
 import { seeded } from '../../src/simulator/seeded.ts';
 
 const giga = 1024 ** 3;
@@ -322,4 +329,48 @@ it('says the same to the same, and changes nothing it is given', () => {
 it('copes with no nodes, no jobs, and jobs of nodes it does not know', () => {
   expect(settle([], []).migrations).toEqual([]);
   expect(settle([node('n1')], [job('a', 'gone'), job('b', 'n1', { cpus: 0, rss: 0 })]).migrations).toEqual([]);
+});
+
+describe('slots', () => {
+  const crowded = node('n1');
+  const room = (freeSlots: number) => node('n2', { cpus: 4, freeSlots });
+
+  /** Who is sent to the second node over some rounds, none of which is carried out yet. */
+  function sent(freeSlots: number, slots: number | undefined): number {
+    const jobs = Array.from({ length: 4 }, (_, at) => job(`${at}`, 'n1', slots === undefined ? {} : { slots }));
+    let history = emptyHistory;
+    let count = 0;
+    for (let now = 0; now < 20_000; now += 1000) {
+      const round = decide({ nodes: [crowded, room(freeSlots)], jobs }, history, { now, random: () => 0 });
+      history = round.history;
+      count += round.migrations.length;
+    }
+    return count;
+  }
+
+  it.each([
+    [0, 1, 0],
+    [2, 1, 2],
+    [3, 2, 1],
+    [1, 2, 0],
+    [9, 1, 3],
+  ])('to %d free slots, jobs of %d slots: %d', (free, slots, expected) => {
+    expect(sent(free, slots)).toBe(expected);
+  });
+
+  it('jobs that share them go to full nodes, too', () => {
+    expect(sent(-2, undefined)).toBe(3);
+  });
+});
+
+it('a move that was not made is forgotten: its job may go elsewhere at once, and counts where it is', () => {
+  const nodes = [node('n1'), node('n2')];
+  const jobs = [job('a', 'n1'), job('b', 'n1')];
+  const { history, migrations } = settle(nodes, jobs);
+  const [moved] = migrations;
+  expect(history.assignments.has(String(moved?.job))).toBe(true);
+  const options = { now: 1_010_000, random: () => 0 };
+  expect(decide({ nodes, jobs }, history, options).migrations).toEqual([]);
+  expect(decide({ nodes, jobs }, withoutMove(history, String(moved?.job)), options).migrations).toHaveLength(1);
+  expect(withoutMove(history, 'unknown')).toBe(history);
 });

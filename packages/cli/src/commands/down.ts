@@ -12,8 +12,8 @@ interface DownOptions {
   readonly json?: boolean;
 }
 
-/** A worker that ends lets its jobs end first, with their own grace. */
-const workerMs = 40_000;
+/** A worker that ends moves jobs away first, if it is to, and lets the others end with their own grace. */
+const workerMs = 75_000;
 const orphanedWorkerMs = 3000;
 const shepherdMs = 15_000;
 /** It writes down what it holds. */

@@ -37,6 +37,7 @@ export function addOperating({ program, run }: Registry): void {
       'told to leave, it first moves jobs to other nodes for so long (30s; 0 without --redis)',
     )
     .option('--address <addr>', 'where other nodes reach this one to move jobs (from where it reaches the queue)')
+    .option('--image-dir <dir>', 'keep images of its jobs in this folder, which all nodes see, not at other nodes')
     .option('--map [file]', 'be the node that an openMosix or MOSIX map has at this machine’s address')
     .action(async (options) => run(async (io) => (await import('../commands/worker.ts')).worker(io, options)));
   queueCommand(program, 'drain', 'nodes take no more jobs; what can be moved goes to other nodes, the rest finishes')

@@ -56,7 +56,23 @@ export function queuedReasons(facts: WaitingFacts): string[] {
           `at most ${throttle} of the jobs of ${batch.id} may run at once (%${throttle}), and ${active} ${active === 1 ? 'does' : 'do'}`,
         ]
       : [];
-  return [...throttled, ...placeReasons(facts, throttled.length > 0)];
+  return [...throttled, ...placeReasons(facts, throttled.length > 0), ...launcherReasons(facts)];
+}
+
+/** A node without the launcher takes the job all the same, and then cannot start it. */
+function launcherReasons({ spec, nodes }: WaitingFacts): string[] {
+  const { launcher } = spec;
+  if (launcher === 'auto' || launcher === 'plain') return [];
+  const asked = requirementOf(spec);
+  const able = nodes.filter((node) => node.state === 'up' && node.role !== 'home' && suits(asked, node));
+  const lacking = able.filter((node) => !node.launchers.includes(launcher));
+  if (lacking.length === 0) return [];
+  if (lacking.length === able.length)
+    return [`no node that could run it has the launcher ${launcher}; omx doctor says why`];
+  const names = lacking.map(({ name }) => name).join(', ');
+  return [
+    `${names} ${lacking.length === 1 ? 'has' : 'have'} no launcher ${launcher} and could not start it; --node or --label keeps it away from there`,
+  ];
 }
 
 /** What is wrong with the nodes, from the job's point of view. */

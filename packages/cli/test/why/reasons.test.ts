@@ -191,6 +191,29 @@ test('a running job: where, why there, and who may move it', () => {
   expect(text).toMatch(/runs on n1.*10s ago \(attempt 1\)[^]*launcher plain: nobody can migrate it/);
 });
 
+test('a running job that nobody can move, and what would have made it movable', () => {
+  const line = (spec: ReturnType<typeof specOf>, launchers: NodeInfo['launchers']): string =>
+    runningReasons({ id: 'b7.7', job: running, node: 'n1', info: nodeOf({ launchers }), spec, now })
+      .filter((reason) => reason.startsWith('launcher plain: nobody can migrate it'))
+      .join();
+  expect(line(specOf(), ['plain', 'criu'])).toMatch(/\(auto: with --launcher criu omx could move it\)$/);
+  expect(line(specOf(), ['plain'])).toMatch(/\(auto: n1 has no other launcher; omx doctor says why\)$/);
+  expect(line(specOf({ checkpointMs: 1000 }), ['plain'])).toMatch(/n1 has no criu, which --checkpoint-every would/);
+  expect(line(specOf({ launcher: 'plain' }), ['plain', 'criu'])).toMatch(/until it ends$/);
+});
+
+test('a queued job that some nodes, or all, could not start', () => {
+  const reasons = (...nodes: NodeInfo[]): string => {
+    const spec = specOf({ launcher: 'criu' });
+    const facts = { id: 'b7.7', job: freshJob('queued', submittedAt), batch: batchOf(spec), spec, nodes };
+    return queuedReasons({ ...facts, active: 0, dependencies: [], now }).join('\n');
+  };
+  const able = nodeOf({ name: 'n2', launchers: ['plain', 'criu'] });
+  expect(reasons(nodeOf(), able)).toMatch(/n1 has no launcher criu and could not start it; --node or --label/);
+  expect(reasons(nodeOf())).toMatch(/no node that could run it has the launcher criu; omx doctor/);
+  expect(reasons(able)).not.toMatch(/launcher/);
+});
+
 describe('a frozen job', () => {
   const reasons = (job: Partial<RunningFacts['job']>): string =>
     runningReasons({

@@ -79,7 +79,7 @@ static int give(int connection, const struct stream_options *o) {
     _exit(stream_become(connection, 1, o->program));
   }
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  bool well = WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == o->good);
   char answer[REASON_MAX + 2];
   size_t length = 0;
   if (well) shutdown(connection, SHUT_WR);

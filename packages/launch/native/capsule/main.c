@@ -17,9 +17,9 @@
  *       Tells a free port of ADDRESS on its output, and gives PROGRAM the one connection that proves the token as its input
  *       (stream.h). The other side hears whether PROGRAM ended with 0 and FILE is there. With --fd PROGRAM has it at N instead
  *       and takes our place.
- *   connect PORT ADDRESS... [--fd N] -- PROGRAM...
+ *   connect PORT ADDRESS... [--fd N] [--good CODE] -- PROGRAM...
  *       The other side: connects to the first address that answers; PROGRAM's output goes there. Tells the bytes it took,
- *       once the other side has said that it has all.
+ *       once PROGRAM has ended with 0 or CODE and the other side has said that it has all.
  *   as-root -- PROGRAM...     it is root in a user namespace of its own: for what criu does outside of any capsule
  *   deputy ...                holds the original of a child whose copy runs elsewhere (deputy.c)
  *   keep, lead, wait-child    around the copy of such a child; internal (copy.c)
@@ -54,7 +54,7 @@ int usage(void) {
   fputs("usage: omx-capsule run|thaw [--user] --folder DIR --mount PATH [...] -- COMMAND...\n"
         "       omx-capsule enter PID -- PROGRAM...\n"
         "       omx-capsule listen ADDRESS [--expect FILE] [--fd N] -- PROGRAM...\n"
-        "       omx-capsule connect PORT ADDRESS... [--fd N] -- PROGRAM...\n",
+        "       omx-capsule connect PORT ADDRESS... [--fd N] [--good CODE] -- PROGRAM...\n",
         stderr);
   return FAILED;
 }

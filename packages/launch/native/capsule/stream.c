@@ -40,11 +40,12 @@ bool stream_begin(char **words, struct stream_options *o) {
   /* Our parent may have died before the line above; then nobody reads what we say. */
   struct pollfd reader = {.fd = 2};
   if (poll(&reader, 1, 0) != 0) return false;
-  *o = (struct stream_options){.fd = -1, .addresses = words};
+  *o = (struct stream_options){.fd = -1, .good = -1, .addresses = words};
   for (; *words != NULL && strncmp(*words, "--", 2) != 0; words++) o->address_count++;
   for (; *words != NULL && strcmp(*words, "--") != 0; words += 2) {
     if (words[1] == NULL) return false;
     if (strcmp(*words, "--fd") == 0) o->fd = atoi(words[1]);
+    else if (strcmp(*words, "--good") == 0) o->good = atoi(words[1]);
     else if (strcmp(*words, "--expect") == 0) o->expect = words[1];
     else return false;
   }

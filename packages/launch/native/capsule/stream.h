@@ -25,6 +25,7 @@
 struct stream_options {
   char token[2 * TOKEN_HALF + 1];
   int fd;             /* the program finds the connection there; -1: as its input or output, with an answer at the end */
+  int good;           /* an exit code of the program that is as good as 0; -1: none */
   const char *expect; /* what has come is whole only where this file is there at the end */
   char **addresses;   /* the words before the options */
   size_t address_count;

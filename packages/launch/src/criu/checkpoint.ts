@@ -50,6 +50,6 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /** With owners, modes, times, links and holes; shares the blocks where the file system can. */
-async function copyFolder(from: string, to: string): Promise<void> {
+export async function copyFolder(from: string, to: string): Promise<void> {
   await execa('cp', ['-a', '--reflink=auto', '--', from, to]);
 }

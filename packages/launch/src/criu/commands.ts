@@ -65,6 +65,8 @@ export interface DumpLine {
   readonly seizeSeconds: number;
   /** Where its memory goes instead of into the image. */
   readonly pages?: PagesLine;
+  /** A process of the job, by its pid in there: it alone, with those below it, and it is stopped where the gate is passed. */
+  readonly child?: number;
 }
 
 /** A page server that listens by `pageServerArgv`. */
@@ -87,13 +89,14 @@ export const rootPid = 2;
  */
 const common = ['--file-locks', '--link-remap', '--ghost-limit', '64M', '--manage-cgroups=ignore', '-v2'];
 
-/** Without `--leave-stopped`: the gate decides what becomes of the original. */
+/** A job without `--leave-stopped`: the gate decides what becomes of the original. */
 export function dumpArgv(line: DumpLine): readonly string[] {
-  const { capsule, pages } = line;
+  const { capsule, pages, child = rootPid } = line;
   return [
     ...(pages === undefined ? [] : [capsule, 'connect', String(pages.port), ...pages.addresses, '--fd', pagesFd, '--']),
     ...[capsule, 'enter', String(line.init), '--'],
-    ...[line.criu, 'dump', ...(line.userNamespace ? ['--unprivileged'] : []), '--tree', String(rootPid)],
+    ...[line.criu, 'dump', ...(line.userNamespace ? ['--unprivileged'] : []), '--tree', String(child)],
+    ...(line.child === undefined ? [] : ['--shell-job', '--leave-stopped']),
     ...['--images-dir', line.images, '--work-dir', line.log, '--log-file', 'dump.log'],
     ...['--timeout', String(line.seizeSeconds), ...common, '--action-script', capsule],
     ...(pages === undefined ? [] : ['--page-server', '--ps-socket', pagesFd]),
@@ -139,6 +142,8 @@ export interface ThawLine extends CapsuleLine {
   readonly clocks: Clocks;
   /** criu takes pids from here on. */
   readonly lastPid: number;
+  /** Of the image of a single child: its pid in there, and the file that tells of its end, as the copy's capsule sees it. */
+  readonly child?: { readonly pid: number; readonly status: string };
 }
 
 export interface Clocks {
@@ -147,13 +152,20 @@ export interface Clocks {
 }
 
 export function thawArgv(line: ThawLine): readonly string[] {
-  const { clocks, capsule } = line;
+  const { clocks, capsule, child } = line;
   return [
     ...[capsule, 'thaw', ...shapeWords(line)],
     ...['--clock', `${clocks.monotonicNs},${clocks.bootNs}`, '--last-pid', String(line.lastPid)],
     ...['--log', `${line.log}/thaw.log`, '--'],
+    ...(child === undefined ? [] : [capsule, 'lead', '--']),
     ...[line.criu, 'restore', ...(line.shape.userNamespace ? ['--unprivileged'] : [])],
+    ...(child === undefined ? [] : ['--shell-job']),
     ...['--images-dir', line.images, '--work-dir', line.log, '--log-file', 'restore.log', ...common],
-    ...['--action-script', capsule, '--exec-cmd', '--', capsule, 'wait'],
+    ...['--action-script', capsule, '--exec-cmd', '--', ...waiterArgv(line)],
   ];
+}
+
+/** What criu becomes once the copy runs. */
+export function waiterArgv({ capsule, child }: Pick<ThawLine, 'capsule' | 'child'>): readonly string[] {
+  return child === undefined ? [capsule, 'wait'] : [capsule, 'wait-child', String(child.pid), child.status];
 }

@@ -1,13 +1,18 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readFileSync, readdirSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { checkPages } from './pagemaps.ts';
 import { badImage, imageParts, isPagesFile, type ImageFile, type ImageManifest } from './manifest.ts';
 
-/** Larger files are read by threads of their own: hashing a gigabyte here would stop everything else for a second. */
-const ownBytes = 256 << 10;
+/**
+ * Together, what is hashed here, in pieces. More is given to threads of their own; but to start one takes as much of a processor as to hash
+ * 45 MB, while a job stands still.
+ */
+const ownBytes = 64 << 20;
 const threads = 2;
+const pieceBytes = 1 << 20;
 
 /** Node's hash uses the processor's instructions for it, which `sha256sum` of many distributions does not: four times as fast here. */
 const hashing = `
@@ -40,7 +45,8 @@ export async function digestImage(
     .filter(({ path }) => isWanted(path))
     .sort((a, b) => (a.path < b.path ? -1 : 1));
   const digests = new Map<string, string>();
-  const large = files.filter((file) => file.size > ownBytes).sort((a, b) => b.size - a.size);
+  const sum = files.reduce((bytes, { size }) => bytes + size, 0);
+  const large = files.filter((file) => sum > ownBytes && file.size > pieceBytes).sort((a, b) => b.size - a.size);
   const shares = Array.from({ length: threads }, (_, i) => large.filter((_, at) => at % threads === i));
   await Promise.all(
     shares.map(async (share) => {
@@ -49,11 +55,25 @@ export async function digestImage(
       share.forEach(({ path }, at) => digests.set(path, found[at] ?? ''));
     }),
   );
-  return files.map(({ path, size }) => ({ path, size, sha256: digests.get(path) ?? digestOf(join(image, path)) }));
+  for (const { path, size } of files)
+    if (!digests.has(path)) digests.set(path, await digestOf(join(image, path), size));
+  return files.map(({ path, size }) => ({ path, size, sha256: digests.get(path) ?? '' }));
 }
 
-function digestOf(path: string): string {
-  return createHash('sha256').update(readFileSync(path)).digest('hex');
+/** Lets others have their turn between two pieces. */
+async function digestOf(path: string, size: number): Promise<string> {
+  const hash = createHash('sha256');
+  const buffer = Buffer.allocUnsafe(Math.min(pieceBytes, size + 1));
+  const fd = openSync(path, 'r');
+  try {
+    for (let got; (got = readSync(fd, buffer)) > 0;) {
+      hash.update(buffer.subarray(0, got));
+      if (got === pieceBytes) await nextTurn();
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return hash.digest('hex');
 }
 
 function walk(image: string, folder: string): { readonly path: string; readonly size: number }[] {

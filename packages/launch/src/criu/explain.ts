@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { readText } from '../host/read.ts';
 
 /** criu's words for what it cannot do, and ours. Source: its error texts as versions 4.0 to 4.2 print them. */
@@ -55,5 +57,16 @@ export function explainCriu(logFile: string): string {
     }
   }
   const first = errors[0]?.replace(/^.*?Error \([^)]*\): /, '');
-  return first === undefined ? 'criu says nothing of the reason' : `criu says '${first.trim()}'`;
+  if (first !== undefined) return `criu says '${first.trim()}'`;
+  return isFull(dirname(logFile)) ? 'no room on the disk' : 'criu says nothing of the reason';
+}
+
+/** Where its log had no room either. */
+function isFull(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize < 64 << 10;
+  } catch {
+    return false;
+  }
 }

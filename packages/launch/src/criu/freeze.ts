@@ -2,22 +2,19 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { arch } from 'node:process';
 import { addUsage, noUsage, OmxError, type Usage } from '@omx/core';
-import { execa } from 'execa';
 import { readProcessStat } from '../host/process.ts';
 import { capsuleBinary } from './capsule-binary.ts';
 import { carry } from './carried.ts';
 import { dumpArgv, type CapsuleShape } from './commands.ts';
-import { criuEnv } from './criu-env.ts';
 import { digestImage } from './digests.ts';
-import { explainCriu } from './explain.ts';
+import { dumpToGate } from './dump.ts';
 import type { CriuProgram } from '../host/criu-program.ts';
-import { Gate } from './gate.ts';
 import { inspect } from './inspect.ts';
 import { imageFormat, imageParts, writeManifest, type ImageManifest } from './manifest.ts';
 import { freePids, readMembers } from './members.ts';
 import { describeFile } from './program-files.ts';
 import { readStay } from './stay.ts';
-import { addressesOf, firstWords, tokenName, type Destination } from './stream.ts';
+import { addressesOf, type Destination } from './stream.ts';
 import { isGone, killProcess } from './vanish.ts';
 
 /** A job in its capsule, as the node that has it knows it. */
@@ -85,7 +82,7 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
   if (before.reasons.length > 0) throw cannotMove(job.pid, before.reasons.join('; '));
   const capsule = capsuleBinary();
   const { userNamespace } = members;
-  const [file = '', ...args] = dumpArgv({
+  const argv = dumpArgv({
     capsule,
     criu: criu.file,
     init: members.init,
@@ -95,39 +92,15 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
     seizeSeconds,
     ...(pages === undefined ? {} : { pages: { port: pages.port, addresses: await addressesOf(pages.host) } }),
   });
-  const gate = await Gate.open();
-  // `enter` takes criu with it when it dies, and criu without its gate lets the job go on.
-  const dump = execa(file, args, {
-    reject: false,
-    stdin: 'ignore',
-    stdout: 'ignore',
-    env: { ...criuEnv(), ...gate.env(holdMs), ...(pages === undefined ? {} : { [tokenName]: pages.token }) },
+  const dump = await dumpToGate({
+    ...{ argv, log, timeoutMs, holdMs },
+    ...(pages === undefined ? {} : { token: pages.token }),
+    refusal: (reason) => {
+      // It may simply have ended under our hands.
+      readMembers(job.pid);
+      return cannotMove(job.pid, reason);
+    },
   });
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), timeoutMs);
-  const timeout = new Promise<undefined>((resolve) => late.signal.addEventListener('abort', () => resolve(undefined)));
-  const reached = await Promise.race([gate.reached, dump.then(() => undefined), timeout]);
-  clearTimeout(timer);
-  const release = async () => {
-    gate.close();
-    if (reached === undefined) dump.kill('SIGKILL');
-    return dump;
-  };
-  if (reached === undefined) {
-    const isLate = late.signal.aborted;
-    const { stderr } = await release();
-    // It may simply have ended under our hands.
-    readMembers(job.pid);
-    const ours = firstWords(
-      stderr
-        .split('\n')
-        .filter((line) => line.startsWith('omx-capsule: '))
-        .join('\n'),
-      '',
-    );
-    if (isLate) throw cannotMove(job.pid, `its image could not be written within ${timeoutMs / 1000} s`);
-    throw cannotMove(job.pid, ours === '' ? explainCriu(join(log, 'dump.log')) : ours);
-  }
   try {
     // Again, now that it stands still: it may have opened something in between.
     const frozen = readMembers(job.pid);
@@ -139,7 +112,7 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
       arch,
       shape,
       createdAt: Date.now(),
-      clocks: { monotonicNs: String(reached.monotonicNs), bootNs: String(reached.bootNs) },
+      clocks: { monotonicNs: String(dump.clocks.monotonicNs), bootNs: String(dump.clocks.bootNs) },
       lastPid: freePids(frozen.pids),
       usage,
       carried: carry(image, seen.carried),
@@ -150,17 +123,15 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
       image,
       usage,
       seal: () => seal(image, manifest),
-      keepGoing: async () => void (await release()),
+      keepGoing: async () => dump.release(),
       end: async () => {
         const [initIsOurs, capsuleIsOurs] = [stamp(members.init), stamp(job.pid)];
-        const passed = await gate.pass();
-        gate.close();
-        if (!passed) {
+        if (!(await dump.pass())) {
           throw new OmxError(`the job of process ${job.pid} had already gone on by itself`, { code: 'SLIPPED' });
         }
         // criu kills the job now; pid 1 takes everything else with it, even where the job was stopped.
         if (initIsOurs()) killProcess(members.init);
-        await dump;
+        await dump.ended;
         const isOver = await isGone(members.init, killedMs);
         // It ends by itself, unless it is stopped.
         if (capsuleIsOurs()) killProcess(job.pid);
@@ -168,7 +139,7 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
       },
     };
   } catch (error) {
-    await release();
+    await dump.release();
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 export { capsuleBinary } from './capsule-binary.ts';
-export { checkpoint, restoreFolder, syncFolder, type Checkpoint } from './checkpoint.ts';
+export * from './child/index.ts';
+export { checkpoint, copyFolder, restoreFolder, syncFolder, type Checkpoint } from './checkpoint.ts';
 export { runArgv, type CapsuleShape, type RunLine } from './commands.ts';
 export { checkCpuFeatures, dumpCpuFeatures } from './cpu-features.ts';
 export { criuFacts } from './facts.ts';

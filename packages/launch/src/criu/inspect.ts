@@ -22,7 +22,8 @@ export interface CarriedFile {
 
 /** No two nodes share these. */
 const temporary = ['/tmp/', '/var/tmp/', '/dev/shm/'];
-const devices = new Set(['null', 'zero', 'full', 'random', 'urandom'].map((name) => `/dev/${name}`));
+/** That are the same everywhere, and of which nobody can tell who else has them open. */
+export const plainDevices = new Set(['null', 'zero', 'full', 'random', 'urandom'].map((name) => `/dev/${name}`));
 const anonymous: Readonly<Record<string, string>> = {
   io_uring: 'io_uring',
   perf_event: 'performance counters (perf)',
@@ -94,7 +95,7 @@ function openReason(
     return anonymousThatMove.has(kind) ? undefined : `uses ${anonymous[kind] ?? kind}`;
   }
   if (/^\/dev\/(pts\/|tty|console)/.test(target)) return `has a terminal open (${target})`;
-  if (target.startsWith('/dev/') && !target.startsWith('/dev/shm/') && !devices.has(target) && !isDeleted) {
+  if (target.startsWith('/dev/') && !target.startsWith('/dev/shm/') && !plainDevices.has(target) && !isDeleted) {
     return `has a device open (${target})`;
   }
   return target.startsWith('/proc/') ? `has ${target} open` : undefined;

@@ -33,6 +33,8 @@ export interface ImageManifest {
   readonly files: readonly ImageFile[];
   /** Its memory went to another node while it was written: it can be thawed there only. */
   readonly pagesElsewhere?: true;
+  /** Of a single child of the job: its pid in the capsule. It is thawed by `thawChild` only, and everything else never. */
+  readonly child?: number;
 }
 
 export interface CarriedEntry {

@@ -14,14 +14,18 @@ export interface Members {
   readonly userNamespace: boolean;
 }
 
-/** @param pid of `omx-capsule run` or `thaw` @throws NOT_RUNNING where the job has ended */
-export function readMembers(pid: number, roots: Roots = machineRoots): Members {
+/**
+ * @param pid of `omx-capsule run` or `thaw`
+ * @param top the first process's pid in the capsule. @defaultValue the job root's
+ * @throws NOT_RUNNING where the job has ended
+ */
+export function readMembers(pid: number, roots: Roots = machineRoots, top: number = rootPid): Members {
   const [init] = childrenOf(pid, roots);
   const innermost = init === undefined ? 0 : innerIds(init, 'NSpid', roots).length;
   const root =
     init === undefined || innermost === 0
       ? undefined
-      : descendants(init, roots).find((each) => innerIds(each, 'NSpid', roots)[innermost - 1] === rootPid);
+      : descendants(init, roots).find((each) => innerIds(each, 'NSpid', roots)[innermost - 1] === top);
   if (init === undefined || root === undefined) {
     throw new OmxError(`the job of process ${pid} is not running`, { code: 'NOT_RUNNING' });
   }
@@ -46,6 +50,11 @@ function innerIds(pid: number, name: 'NSpid' | 'NSpgid' | 'NSsid', roots: Roots,
   const path = task === undefined ? `${pid}/status` : `${pid}/task/${task}/status`;
   const line = new RegExp(`^${name}:(.*)$`, 'm').exec(readText(`${roots.proc}/${path}`) ?? '');
   return wordsOf(line?.[1]).map(Number);
+}
+
+/** A process's pid in the innermost pid namespace that it is in. */
+export function innerPid(pid: number, roots: Roots = machineRoots): number | undefined {
+  return innerIds(pid, 'NSpid', roots).at(-1);
 }
 
 /** Between two restarts of the count at the default `pid_max`, whatever the other node's is. */

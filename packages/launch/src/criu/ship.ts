@@ -38,6 +38,12 @@ export interface SendOptions {
   readonly timeoutMs: number;
 }
 
+/**
+ * tar's exit code where a file changed while it was read. The job stands still, but the program that each job's folder has
+ * a hard link to gets another time of change whenever a job starts.
+ */
+const changedIsGood = ['--good', '1'];
+
 /** Fewer, larger reads and writes: 256 KiB. */
 const record = ['--blocking-factor', '512'];
 
@@ -90,7 +96,7 @@ export async function send(options: SendOptions): Promise<{ readonly bytes: numb
   ];
   const quiet = ['--sparse', '--numeric-owner', '--warning=no-file-ignored', ...record];
   const program = startProgram(
-    ['connect', String(to.port), ...addresses, '--', ...pack, ...names, ...quiet],
+    ['connect', String(to.port), ...addresses, ...changedIsGood, '--', ...pack, ...names, ...quiet],
     to.token,
     timeoutMs,
   );

@@ -66,6 +66,7 @@ const releasedMs = 10_000;
 export async function thaw(options: ThawOptions): Promise<Thawed> {
   const { criu, image, folder, log, start, timeoutMs = 60_000, holdMs = 120_000 } = options;
   const manifest = await checkImage(image, criu);
+  if (manifest.child !== undefined) throw badImage(image, 'it is that of a single child of a job');
   putCarried(image, manifest);
   rmSync(log, { recursive: true, force: true });
   mkdirSync(log, { recursive: true, mode: 0o700 });
@@ -134,7 +135,7 @@ export async function checkImage(image: string, criu: CriuProgram): Promise<Imag
 }
 
 /** Sets the largest resident set back to the present one: criu's own was larger. Source: proc(5), `clear_refs`. */
-function forgetPeak(pid: number): void {
+export function forgetPeak(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/clear_refs`, '5');
   } catch {
@@ -142,6 +143,6 @@ function forgetPeak(pid: number): void {
   }
 }
 
-function cannotThaw(image: string, reason: string): OmxError {
+export function cannotThaw(image: string, reason: string): OmxError {
   return new OmxError(`cannot thaw the image ${image} on this node: ${reason}`, { code: 'CANNOT_THAW' });
 }

@@ -117,7 +117,7 @@ describe('killed, its usage is counted', () => {
     const ended = await stay.end('cancel', graceMs);
     expect(ended).toMatchObject({ signal: 9, reason: 'cancel', oomKilled: false });
     const status = readStatus(stay.folder);
-    expect(status?.signal).toBe(10);
+    expect(status?.signal).toBe(9);
     // A line is a hundredth of ten seconds, or of the share of a child.
     expect(ended.usage.userUs).toBeGreaterThan(100_000);
     expect(ended.usage.userUs).toBeGreaterThanOrEqual(status?.usage.userUs ?? Infinity);
@@ -133,7 +133,7 @@ describe('killed, its usage is counted', () => {
     const ended = await stay.end('cancel');
     expect(ended.usage.userUs).toBeGreaterThan(300_000);
     expect(stay.lines()).toBe(before);
-    expect(readStatus(stay.folder)?.signal).toBe(10);
+    expect(readStatus(stay.folder)?.signal).toBe(9);
   });
 
   test('also where the pause was asked for in the same moment', async () => {

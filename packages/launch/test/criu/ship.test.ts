@@ -23,7 +23,7 @@ import { skipUnless } from '../../../../test/kit/needs.ts';
 import { capsuleBinary, receiveInto, send } from '../../src/criu/index.ts';
 import { isAlive } from '../shepherd/kit.ts';
 import { newTop, until } from './kit.ts';
-import { archiveEnd, cutting, dial, impostor, member } from './wire.ts';
+import { archiveEnd, cutting, dial, holding, impostor, member } from './wire.ts';
 
 const host = '127.0.0.1';
 const timeoutMs = 20_000;
@@ -136,6 +136,18 @@ test('the rest is under way while the manifest is still to be written', async ()
   await sending;
   await receiving.done;
   expect(readFileSync(join(into, 'image', 'manifest.json'), 'utf8')).toBe('late');
+});
+
+test('a file that gets another name while it is sent is no error', async () => {
+  const { image, folder } = cargo();
+  // More than waits in buffers on the way.
+  writeFileSync(join(folder, 'big'), Buffer.alloc(80_000_000));
+  const into = join(newTop(), 'into');
+  const receiving = await receive(into);
+  const to = await holding(receiving, 1_000_000, () => linkSync(join(folder, 'big'), join(image, 'log', 'big')));
+  await send({ to, image, folder, timeoutMs });
+  await receiving.done;
+  expect(statSync(join(into, 'folder', 'big')).size).toBe(80_000_000);
 });
 
 test('where the manifest cannot be written neither side takes it for whole', async () => {

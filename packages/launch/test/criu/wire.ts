@@ -40,6 +40,22 @@ export async function cutting(to: Destination, bytes: number): Promise<Destinati
   return { ...to, port: await listening(server) };
 }
 
+/** Lets everything through to the other side, but holds after so many bytes until `act` is done. */
+export async function holding(to: Destination, bytes: number, act: () => void): Promise<Destination> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const other = connect({ host: to.host, port: to.port, allowHalfOpen: true });
+    let seen = 0;
+    for (const each of [socket, other]) each.on('error', () => undefined);
+    other.pipe(socket);
+    socket.on('data', (chunk: Buffer) => {
+      if (seen < bytes && seen + chunk.length >= bytes) act();
+      seen += chunk.length;
+    });
+    socket.pipe(other);
+  });
+  return { ...to, port: await listening(server) };
+}
+
 /** Somebody who listens without knowing the token. */
 export async function impostor(heard: (text: string) => void): Promise<number> {
   return listening(

@@ -1,7 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { isOmxError, type NodeInfo } from '@omx/core';
 import { checkpoint, type CriuProgram, imageDigest, type CapsuleJob } from '@omx/launch';
 import {
   type AttemptName,
@@ -13,10 +12,7 @@ import {
   type JobStore,
   type JobTraits,
   type MoveLog,
-  type NodeAsker,
-  type NodeStore,
   queueClock,
-  type Receiver,
   type Refusal,
   type StoredImage,
 } from '@omx/queue';
@@ -25,36 +21,31 @@ import type { Logger } from 'pino';
 import type { Attempt, Attempts } from '../attempt.ts';
 import type { BatchCache } from '../batch-cache.ts';
 import type { ImageDropper } from './image-dropper.ts';
+import type { ImagePlaces } from './image-places.ts';
+import { refusalOf } from './refusals.ts';
 
 interface CheckpointerOptions {
   readonly nodeDir: string;
   /** This node's name. */
   readonly node: string;
-  /** Of this node: what is at the same place is likely to die with it. */
-  readonly place: string;
   readonly attempts: Attempts;
   readonly cache: BatchCache;
   readonly batches: Pick<BatchStore, 'addNote'>;
   readonly jobs: JobStore;
-  readonly nodes: Pick<NodeStore, 'list'>;
   readonly images: ImageStore;
   readonly dropper: ImageDropper;
-  readonly asker: Pick<NodeAsker, 'askJson'>;
   readonly moveLog: Pick<MoveLog, 'append'>;
   readonly criu: () => Promise<CriuProgram>;
   readonly capsuleJob: (attempt: Attempt) => CapsuleJob | Promise<CapsuleJob>;
   readonly traits: (attempt: Attempt) => Promise<JobTraits>;
-  /** Sends an image to a node that listens for it. */
-  readonly send: (image: string, to: Receiver) => Promise<void>;
+  readonly places: ImagePlaces;
   readonly log: Logger;
 }
 
-/** A keeper reads every byte of a large image before it answers. */
-const keepMs = 120_000;
 /** An image is made so early at the earliest, as part of its interval: so that jobs started together are not frozen together. */
 const earliest = 0.5;
 
-/** Keeps images of this node's running jobs at other nodes: when a user asks, and by the clock. */
+/** Keeps images of this node's running jobs away from it: when a user asks, and by the clock. */
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
   /** Of images that are being made. */
@@ -119,8 +110,7 @@ export class Checkpointer {
       return await this.#make(attempt, image);
     } catch (error) {
       this.#options.log.warn({ err: error, job: attempt.key }, 'no image of a job could be made; it goes on');
-      const text = error instanceof Error ? error.message : String(error);
-      return { refused: text, ...(isOmxError(error) && error.hint !== undefined ? { hint: error.hint } : {}) };
+      return refusalOf(error);
     } finally {
       delete attempt.inHand;
       rmSync(image, { recursive: true, force: true });
@@ -128,48 +118,21 @@ export class Checkpointer {
   }
 
   async #make(attempt: Attempt, image: string): Promise<Checkpointed | Refusal> {
-    const { criu, capsuleJob, traits, send, asker, node } = this.#options;
+    const { criu, capsuleJob, traits, places, node } = this.#options;
     const name: AttemptName = { batch: attempt.batch, ordinal: attempt.ordinal, attempt: attempt.number };
-    const keeper = await this.#findKeeper(name, await traits(attempt));
-    if (isRefusal(keeper)) return keeper;
+    const place = await places.find(name, await traits(attempt));
+    if ('refused' in place) return place;
     const { manifest, pauseMs } = await checkpoint({ criu: await criu(), job: await capsuleJob(attempt), image });
-    await send(image, keeper.to);
     const digest = imageDigest(image);
-    const kept = await asker.askJson(keeper.node, { type: 'keep', ...name, digest }, keepMs);
-    if (isRefusal(kept)) return kept;
+    const refusal = await place.give(image, digest);
+    if (refusal !== undefined) return refusal;
     const bytes = manifest.files.reduce((sum, { size }) => sum + size, 0);
     const isOurs = await this.#register(attempt, {
-      ...{ node: keeper.node, attempt: attempt.number, digest, bytes },
+      ...{ node: place.name, attempt: attempt.number, digest, bytes },
       at: queueClock.now(),
     });
     if (!isOurs) return { refused: `it is not at node ${node} any more` };
-    return { node: keeper.node, pauseMs: Math.round(pauseMs), bytes };
-  }
-
-  /** The first node that will have it, those that are least likely to die with this one first. */
-  async #findKeeper(
-    name: AttemptName,
-    traits: JobTraits,
-  ): Promise<{ readonly node: string; readonly to: Receiver } | Refusal> {
-    const { nodes, node, place, asker } = this.#options;
-    const candidates = (await nodes.list())
-      .filter((each) => each.name !== node && each.state === 'up' && each.launchers.includes('criu'))
-      .map((each) => ({ each, order: (each.place === place ? 1 : 0) + Math.random() }))
-      .sort((a, b) => a.order - b.order)
-      .map(({ each }): NodeInfo => each);
-    const reasons: string[] = [];
-    for (const { name: other } of candidates) {
-      const answer = await asker
-        .askJson(other, { type: 'receive', ...name, from: node, purpose: 'keep', traits })
-        .catch((error: unknown): Refusal => ({ refused: error instanceof Error ? error.message : String(error) }));
-      if (!isRefusal(answer)) return { node: other, to: answer };
-      reasons.push(answer.refused);
-    }
-    if (reasons.length > 0) return { refused: `no other node can keep it: ${reasons.join('; ')}` };
-    return {
-      refused: 'there is no other node that could keep it',
-      hint: 'images are kept at another node that is up and offers the launcher criu: omx nodes shows them',
-    };
+    return { node: place.name, pauseMs: Math.round(pauseMs), bytes };
   }
 
   /**

@@ -119,12 +119,12 @@ export class Evacuation {
     }).then(() => {
       isOver = true;
     });
-    while (!isOver) {
+    for (;;) {
       // The queue may be away: that must not hold a node for longer.
       const left = await Promise.race([this.look({ why, requeue: false }), over]).catch((error: unknown) => {
         log.error({ err: error }, 'emptying the node failed');
       });
-      if (left === undefined || left.moving + left.waiting === 0) break;
+      if (isOver || left === undefined || left.moving + left.waiting === 0) break;
       await Promise.race([...this.#moving.values(), over, wait(Math.min(lookMs, deadline - performance.now()))]);
     }
     this.#hurry?.();

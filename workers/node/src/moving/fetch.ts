@@ -4,13 +4,15 @@ import { errorOf, OmxError } from '@omx/core';
 import { receiveInto } from '@omx/launch';
 import { type AttemptName, isRefusal, type NodeAsker, type StoredImage } from '@omx/queue';
 
-import type { ImageKeeper } from './image-keeper.ts';
+import { type ImageKeeper, isFolder } from './image-keeper.ts';
 
 interface ImageFetcherOptions {
   /** This node's name, and where others reach it. */
   readonly node: string;
   readonly address: string;
   readonly keeper: Pick<ImageKeeper, 'find'>;
+  /** Of a folder that all nodes see. */
+  readonly sharedKeeper: (folder: string) => Pick<ImageKeeper, 'find'>;
   readonly asker: Pick<NodeAsker, 'askJson'>;
 }
 
@@ -26,16 +28,16 @@ export class ImageFetcher {
   }
 
   /**
-   * @param into folder for what comes; nothing is put there where this node itself keeps the image
+   * @param into folder for what comes; nothing is put there where the image is in reach already
    * @returns the image's folder on this node
    * @throws IMAGE_LOST where its keeper cannot be asked, or does not have it; SHIP_FAILED where it does not come as a whole
    */
   async fetch(job: Pick<AttemptName, 'batch' | 'ordinal'>, image: StoredImage, into: string): Promise<string> {
-    const { node, address, keeper, asker } = this.#options;
+    const { node, address, keeper, sharedKeeper, asker } = this.#options;
     const { attempt, digest } = image;
     const name: AttemptName = { batch: job.batch, ordinal: job.ordinal, attempt };
-    if (image.node === node) {
-      const here = keeper.find(name, digest);
+    if (image.node === node || isFolder(image.node)) {
+      const here = (image.node === node ? keeper : sharedKeeper(image.node)).find(name, digest);
       if (here === undefined) throw lost(image, 'it is not there any more');
       return here;
     }
@@ -62,5 +64,5 @@ export class ImageFetcher {
 }
 
 function lost(image: StoredImage, reason: string): OmxError {
-  return new OmxError(`its image cannot be had from node ${image.node}: ${reason}`, { code: 'IMAGE_LOST' });
+  return new OmxError(`its image cannot be had from ${isFolder(image.node) ? '' : 'node '}${image.node}: ${reason}`, { code: 'IMAGE_LOST' });
 }

@@ -83,9 +83,13 @@ export class FrozenJobs {
     }
   }
 
+  /** Its user wants something else of it: it may be tried again when he wants it frozen again. */
+  unwanted(attempt: Attempt): void {
+    this.#refused.delete(attempt);
+  }
+
   /** Its user wants it to go on. Does nothing for one that waits for its slot already. */
   resume(attempt: Attempt): void {
-    this.#refused.delete(attempt);
     if (attempt.phase !== 'frozen') return;
     this.#options.attempts.move(attempt, 'starting');
     this.#waiting.push(attempt);

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statfsSync, statSync, utimesSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { attemptId, type BatchId, formatBytes, indexOf, isOmxError } from '@omx/core';
-import { checkDigest, readManifest, verifyImage } from '@omx/launch';
+import { checkDigest, copyFolder, readManifest, syncFolder, verifyImage } from '@omx/launch';
 import {
   type AttemptName,
   type Done,
@@ -21,8 +21,10 @@ import type { BatchCache } from '../batch-cache.ts';
 
 interface ImageKeeperOptions {
   readonly nodeDir: string;
-  /** This node's name. */
+  /** What the registry calls the place: this node's name, or the path of a folder that all nodes see. */
   readonly node: string;
+  /** @defaultValue `images` in `nodeDir` */
+  readonly folder?: string;
   readonly cache: Pick<BatchCache, 'get'>;
   readonly jobs: Pick<JobStore, 'read'>;
   readonly images: ImageStore;
@@ -62,16 +64,18 @@ export class ImageKeeper {
 
   constructor(options: ImageKeeperOptions) {
     this.#options = options;
-    this.#folder = join(options.nodeDir, 'images');
+    this.#folder = options.folder ?? join(options.nodeDir, 'images');
   }
 
   /** Why an image of about so many bytes cannot be kept here. */
   refusal(bytes: number): Refusal | undefined {
-    const { bavail, blocks, bsize } = statfsSync(this.#options.nodeDir);
+    const { node, nodeDir, folder = nodeDir } = this.#options;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const { bavail, blocks, bsize } = statfsSync(folder);
     if (bavail * bsize - bytes >= blocks * bsize * freePart) return undefined;
     return {
-      refused: `node ${this.#options.node} has ${formatBytes(bavail * bsize)} free on the disk of its state folder, and ${formatBytes(bytes)} more would leave less than a tenth of it`,
-      hint: `free some space in ${this.#options.nodeDir} there`,
+      refused: `${node} has ${formatBytes(bavail * bsize)} free on the disk for images, and ${formatBytes(bytes)} more would leave less than a tenth of it`,
+      hint: `free some space on the disk of ${folder}`,
     };
   }
 
@@ -91,7 +95,7 @@ export class ImageKeeper {
       const full = this.refusal(0);
       if (full !== undefined) return full;
       const kept = this.#path({ batch, ordinal, attempt }, digest);
-      mkdirSync(join(kept, '..'), { recursive: true, mode: 0o700 });
+      mkdirSync(dirname(kept), { recursive: true, mode: 0o700 });
       rmSync(kept, { recursive: true, force: true });
       renameSync(image, kept);
       // Its age counts from now on.
@@ -103,6 +107,21 @@ export class ImageKeeper {
     } finally {
       rmSync(arrived, { recursive: true, force: true });
     }
+  }
+
+  /**
+   * Copies an image of this node's to here.
+   * @throws Error where it cannot be written; nothing of it is found then
+   */
+  async put(name: AttemptName, digest: string, image: string): Promise<void> {
+    const path = this.#path(name, digest);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const fresh = `${path}.new`;
+    rmSync(fresh, { recursive: true, force: true });
+    await copyFolder(image, fresh);
+    await syncFolder(fresh);
+    utimesSync(fresh, new Date(), new Date());
+    renameSync(fresh, path);
   }
 
   /** Answers `fetch`: sends an image to where the asker listens. */
@@ -196,6 +215,11 @@ export class ImageKeeper {
       return { path: join(folder, name), attempt: Number(attempt), digest };
     });
   }
+}
+
+/** Whether the registry's word for a place is a folder that all nodes see. */
+export function isFolder(place: string): boolean {
+  return place.startsWith('/');
 }
 
 /** Enough to tell images apart; whoever thaws one compares the whole digest. */

@@ -29,6 +29,7 @@ import { ImageFetcher } from './fetch.ts';
 import { HandOver } from './hand-over.ts';
 import { ImageDropper } from './image-dropper.ts';
 import { ImageKeeper } from './image-keeper.ts';
+import { ImagePlaces } from './image-places.ts';
 import { MovableReader } from './movable.ts';
 import { Resumer } from './resume-from-image.ts';
 import { readTraits } from './traits.ts';
@@ -51,6 +52,8 @@ export interface MovingGround {
   readonly shepherd: Shepherd;
   readonly starter: Starter;
   readonly membership: Membership;
+  /** A folder that all nodes see, for images that are kept. */
+  readonly imageDir?: string;
   readonly capacity: () => Capacity;
   readonly load: () => Load;
   /** @throws LAUNCHER_UNAVAILABLE where nothing can be frozen or thawed here */
@@ -64,6 +67,8 @@ export interface ImageParts {
   readonly images: ImageStore;
   readonly dropper: ImageDropper;
   readonly keeper: ImageKeeper;
+  /** Where images go in the place of other nodes. */
+  readonly shared?: { readonly folder: string; readonly keeper: ImageKeeper };
   readonly resumer: Resumer;
 }
 
@@ -71,11 +76,15 @@ export function makeImageParts(ground: MovingGround): ImageParts {
   const { redis, subscriber } = ground;
   const asker = new NodeAsker(redis, subscriber);
   const images = new ImageStore(redis);
-  const dropper = new ImageDropper({ images, asker });
+  const sharedKeeper = (folder: string): ImageKeeper =>
+    new ImageKeeper({ ...ground, images, send: sendImage, node: folder, folder });
+  const dropper = new ImageDropper({ images, asker, sharedKeeper });
   const keeper = new ImageKeeper({ ...ground, images, send: sendImage });
-  const fetcher = new ImageFetcher({ ...ground, keeper, asker });
+  const fetcher = new ImageFetcher({ ...ground, keeper, sharedKeeper, asker });
   const resumer = new Resumer({ ...ground, images, fetcher, dropper });
-  return { asker, images, dropper, keeper, resumer };
+  const { imageDir } = ground;
+  const shared = imageDir === undefined ? undefined : { folder: imageDir, keeper: sharedKeeper(imageDir) };
+  return { asker, images, dropper, keeper, resumer, ...(shared === undefined ? {} : { shared }) };
 }
 
 /** Everything that moves jobs, once there is something that runs them. */
@@ -90,7 +99,7 @@ export interface MovingParts {
 
 export function makeMovingParts(
   ground: MovingGround,
-  { asker, images, dropper, keeper }: ImageParts,
+  { asker, images, dropper, keeper, shared }: ImageParts,
   { executor, wishes }: { readonly executor: Executor; readonly wishes: Wishes },
 ): MovingParts {
   const { redis, node, nodeDir, membership, criu } = ground;
@@ -105,10 +114,10 @@ export function makeMovingParts(
   const movable = new MovableReader({ ...ground, mover });
   const checkpointer = new Checkpointer({
     ...ground,
-    ...{ images, dropper, asker, moveLog },
+    ...{ images, dropper, moveLog },
+    places: new ImagePlaces({ ...ground, asker, send: sendImage, ...(shared === undefined ? {} : { shared }) }),
     capsuleJob: (attempt) => capsuleJobOf(nodeDir, attempt),
     traits: async (attempt: Attempt) => readTraits(await criu(), capsuleJobOf(nodeDir, attempt), attempt.slots),
-    send: sendImage,
   });
   return {
     handOver,

@@ -52,6 +52,8 @@ class World {
   async #move(attempt: Attempt, to: string): Promise<{ pauseMs: number; bytes: number }> {
     this.underWay += 1;
     expect(this.underWay).toBeLessThanOrEqual(2);
+    // By the clock that the test turns on.
+    // oxlint-disable-next-line no-restricted-globals
     await new Promise((resolve) => setTimeout(resolve, moveMs));
     this.underWay -= 1;
     this.moves.push(`${attempt.ordinal} to ${to}`);
