@@ -82,7 +82,7 @@ test('what cannot be moved is waited for, and its reason told; --requeue ends it
   await until(async () => (await cluster.omx(['why', plain.id])).stdout, {
     is: (why) => /it runs under plain, and nobody moves it/.test(why),
   });
-  expect(await nodeNamed('n1')).toMatchObject({ state: 'draining', running: 1 });
+  await until(() => nodeNamed('n1'), { is: ({ state, running }) => state === 'draining' && running === 1 });
 
   expect(await cluster.omx(['drain', 'n1', '--requeue', '--wait'])).toMatchObject({ code: 0 });
   await until(async () => (await jobOf(cluster, plain.id)).state === 'running', { timeoutMs: 20_000 });

@@ -109,6 +109,24 @@ describe('a checkpoint', () => {
     await nothingKept();
   });
 
+  test('is thawed again where the worker dies over it', here, async () => {
+    await twoNodes();
+    const job = await startCounting();
+    expect(await home.omx(['checkpoint', job])).toMatchObject({ code: 0, stderr: '' });
+    const node = await nodeOf(job);
+    const other = node === 'n1' ? 'n2' : 'n1';
+    await crash(node);
+    const thawing = join(home.dir, 'nodes', other, 'resuming', `${job}#2`, 'log');
+    await until(() => existsSync(thawing), { timeoutMs: 30_000 });
+    await killNow(workerPid(home, other));
+    await startNode(home, { name: other });
+    open(join(home.work, 'finish'));
+    expect(await waitFor(home, job)).toBe(0);
+    expect(await logsOf(home, job)).toBe(counted);
+    expect(await jobOf(home, job)).toMatchObject({ outcome: 'succeeded', attempt: 2 });
+    await nothingKept([other]);
+  });
+
   test('without another node is refused with the reason, and the job goes on', here, async () => {
     await startNode(home, { name: 'n1' });
     const job = await startCounting(['--checkpoint-every', '1s']);

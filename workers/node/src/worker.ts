@@ -25,6 +25,7 @@ import { nodeIdentity } from './identity.ts';
 import { Lease } from './lease.ts';
 import { Membership } from './membership.ts';
 import { NodeLoad } from './node-load.ts';
+import { giveAwayAndLeave, giveAwayDrained } from './moving/give-away.ts';
 import { makeParts, type NodeParts } from './node-parts.ts';
 import { NodeLaunchers } from './node-launchers.ts';
 import { OutputReader } from './reader.ts';
@@ -216,7 +217,7 @@ export class NodeWorker {
     // By itself, as it measures time by its own looks.
     this.#timers.repeat(sweepMs, async () => rescuer.rescueLostNodes());
     this.#timers.repeat(sweepMs, async () => moving.balancer.look());
-    this.#timers.every(sweepMs, async () => this.#evacuate(parts));
+    this.#timers.every(sweepMs, async () => giveAwayDrained(parts, name));
     this.#timers.every(checkpointLookMs, async () => moving.checkpointer.makeDue());
     this.#timers.every(imageSweepMs, async () => this.#sweepImages(parts));
     this.#timers.every(homeLookMs, async () => this.#leaveWithoutHome());
@@ -247,7 +248,7 @@ export class NodeWorker {
       await parts.takeLoop.stop();
       // Not waited for: the queue may be away.
       parts.moving.balancer.leave().catch((error: unknown) => this.#failed(error));
-      if (options.keepJobs !== true) await this.#moveAway(parts);
+      if (options.keepJobs !== true) await giveAwayAndLeave(parts, this.#attempts, this.#options);
       await parts.moving.handOver.close();
       if (options.keepJobs !== true) await parts.executor.giveUp();
       await parts.pool.close();
@@ -266,25 +267,6 @@ export class NodeWorker {
   /** Begins no more moves of jobs away from a node that is told to leave. @returns whether there were any to begin */
   hurry(): boolean {
     return this.#leavingParts?.moving.evacuation.hurry() ?? false;
-  }
-
-  /** What can go on elsewhere does so before the rest is ended. */
-  async #moveAway({ executor, membership, moving }: NodeParts): Promise<void> {
-    const { graceMs, name } = this.#options;
-    executor.giveBack(executor.ready);
-    const isConcerned = [...this.#attempts.all()].some(
-      ({ launcher, phase }) => launcher === 'criu' && phase === 'running',
-    );
-    if (graceMs === 0 || !isConcerned) return;
-    membership.prepareToLeave().catch((error: unknown) => this.#failed(error));
-    await moving.evacuation.leave(graceMs, `node ${name} leaves`);
-  }
-
-  /** Who drains a node wants its jobs elsewhere. */
-  async #evacuate({ membership, moving }: NodeParts): Promise<void> {
-    const { drained } = membership;
-    const why = `node ${this.#options.name} is drained${drained?.reason ? `: ${drained.reason}` : ''}`;
-    await moving.evacuation.look(drained === undefined ? undefined : { why, requeue: drained.requeue === true });
   }
 
   async #beat(membership: Membership, load: NodeLoad): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bytesOf, isOmxError } from '@omx/core';
@@ -22,6 +22,8 @@ export interface CriuProbe {
 }
 
 const madeMs = 5000;
+const probePrefix = 'omx-probe-';
+const oldMs = 10 * 60_000;
 
 /** Makes a capsule, freezes what is in it and thaws it, which takes half a second. Never throws. */
 export async function probeCriu(env: Readonly<Record<string, string | undefined>> = process.env): Promise<CriuProbe> {
@@ -48,7 +50,8 @@ function problem(error: unknown): CriuProbe {
 }
 
 async function tryOnce(criu: CriuProgram): Promise<void> {
-  const top = mkdtempSync(join(tmpdir(), 'omx-probe-'));
+  removeOldProbes();
+  const top = mkdtempSync(join(tmpdir(), probePrefix));
   const folders = { folder: join(top, 'job'), image: join(top, 'image'), log: join(top, 'log') };
   mkdirSync(folders.folder);
   const shape = capsuleShape();
@@ -81,6 +84,18 @@ async function tryOnce(criu: CriuProgram): Promise<void> {
     for (const child of running) child.kill();
     await Promise.all(running.map((child) => child.ended));
     rmSync(top, { recursive: true, force: true });
+  }
+}
+
+/** Of processes that were killed while they tried. */
+function removeOldProbes(): void {
+  for (const name of readdirSync(tmpdir()).filter((each) => each.startsWith(probePrefix))) {
+    const path = join(tmpdir(), name);
+    try {
+      if (Date.now() - statSync(path).mtimeMs > oldMs) rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Another user's, or gone.
+    }
   }
 }
 

@@ -1,16 +1,25 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bytesOf } from '@omx/core';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { readProcessStat } from '../../src/host/process.ts';
-import { capsuleBinary, freeze, probeCriu, readManifest, readMembers, thaw } from '../../src/criu/index.ts';
+import { capsuleBinary, freeze, probeCriu, readManifest, readMembers, recallCriu, thaw } from '../../src/criu/index.ts';
 import { thawArgv } from '../../src/criu/commands.ts';
 import { Gate } from '../../src/criu/gate.ts';
 import { isAlive } from '../shepherd/kit.ts';
-import { compile, Job, programs, skip, startChild, theCriu, until } from './kit.ts';
+import { compile, Job, newTop, programs, skip, startChild, theCriu, until } from './kit.ts';
 
 const burner = (seconds = 1): readonly string[] => [
   compile(join(programs, 'burner.c'), 'burner'),
@@ -272,9 +281,21 @@ test(
 );
 
 test('a node is probed by really freezing and thawing, and leaves nothing behind', options, async () => {
-  expect(await probeCriu()).toEqual({ criu: theCriu() });
-  expect(readdirSync(tmpdir()).filter((name) => name.startsWith('omx-probe-'))).toEqual([]);
-  expect(await probeCriu({ OMX_CRIU: '/bin/true' })).toMatchObject({ reason: /OMX_CRIU=\/bin\/true is none/ });
+  const top = newTop();
+  // One that a killed process left.
+  mkdirSync(join(top, 'omx-probe-old'));
+  utimesSync(join(top, 'omx-probe-old'), 0, 0);
+  vi.stubEnv('TMPDIR', top);
+  try {
+    expect(await probeCriu()).toEqual({ criu: theCriu() });
+    expect(readdirSync(top)).toEqual([]);
+    expect(await probeCriu({ OMX_CRIU: '/bin/true' })).toMatchObject({
+      reason: expect.stringMatching(/OMX_CRIU=\/bin\/true is none/),
+    });
+    expect(await recallCriu()).toEqual({ criu: theCriu() });
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 function tracerOf(pid: number): number {

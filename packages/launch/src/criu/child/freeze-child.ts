@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { arch } from 'node:process';
 import { noUsage, OmxError } from '@omx/core';
@@ -11,6 +11,7 @@ import { dumpArgv } from '../commands.ts';
 import { digestImage } from '../digests.ts';
 import { dumpToGate } from '../dump.ts';
 import type { CapsuleJob } from '../freeze.ts';
+import { folderFiles } from '../launcher.ts';
 import { imageFormat, imageParts, writeManifest, type ImageManifest } from '../manifest.ts';
 import { freePids, innerPid, readMembers, type Members } from '../members.ts';
 import { describeFile } from '../program-files.ts';
@@ -69,6 +70,7 @@ export async function freezeChild(options: FreezeChildOptions): Promise<FrozenCh
 
   rmSync(image, { recursive: true, force: true });
   for (const folder of [image, images, log]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  layOut(job.folder, join(image, imageParts.folder));
   const { init, userNamespace } = members;
   const argv = dumpArgv({
     ...{ capsule: capsuleBinary(), criu: criu.file, init, userNamespace, images, log, seizeSeconds },
@@ -106,6 +108,18 @@ export async function freezeChild(options: FreezeChildOptions): Promise<FrozenCh
     await dump.release();
     throw error;
   }
+}
+
+/** The job's folder as the copy finds it: nothing in it but empty outputs, of the modes that criu compares. */
+function layOut(from: string, to: string): void {
+  for (const name of ['', '.capsule', folderFiles.tmp, folderFiles.out, folderFiles.err]) {
+    const facts = statSync(join(from, name), { throwIfNoEntry: false });
+    if (facts?.isDirectory() === true) mkdirSync(join(to, name), { mode: 0o700 });
+    else if (facts !== undefined) writeFileSync(join(to, name), '', { mode: 0o600 });
+    // The folder itself may be one that we could not write into from here on.
+    if (facts !== undefined && name !== '') chmodSync(join(to, name), facts.mode & 0o7777);
+  }
+  chmodSync(to, statSync(from).mode & 0o7777);
 }
 
 function isThere({ pid, startTicks }: FreezeChildOptions['child']): boolean {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { OmxError, type Usage } from '@omx/core';
 import type { CriuProgram } from '../../host/criu-program.ts';
@@ -8,11 +8,11 @@ import { descendants } from '../../host/process-tree.ts';
 import { machineRoots } from '../../host/roots.ts';
 import { capsuleBinary } from '../capsule-binary.ts';
 import { putCarried } from '../carried.ts';
+import { restoreFolder } from '../checkpoint.ts';
 import { thawArgv, waiterArgv } from '../commands.ts';
 import { criuEnv } from '../criu-env.ts';
 import { explainCriu } from '../explain.ts';
 import { Gate } from '../gate.ts';
-import { folderFiles } from '../launcher.ts';
 import { badImage, imageParts } from '../manifest.ts';
 import { readMembers } from '../members.ts';
 import { readStatus, wholeUsage } from '../status.ts';
@@ -67,7 +67,7 @@ export async function thawChild(options: ThawChildOptions): Promise<ChildCopy> {
   const { clocks, lastPid, shape, child } = manifest;
   if (child === undefined) throw badImage(image, 'it is that of a whole job');
   putCarried(image, manifest);
-  layOut(folder);
+  await restoreFolder(image, folder);
   rmSync(log, { recursive: true, force: true });
   mkdirSync(log, { recursive: true, mode: 0o700 });
   const capsule = capsuleBinary();
@@ -133,13 +133,6 @@ export async function thawChild(options: ThawChildOptions): Promise<ChildCopy> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** The outputs are empty here: what the copy writes is added to the job's when it has ended. */
-function layOut(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
-  for (const name of ['.capsule', folderFiles.tmp]) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
-  for (const name of [folderFiles.out, folderFiles.err]) writeFileSync(join(folder, name), '', { mode: 0o600 });
 }
 
 /** What it took to make the copy is none of its own. */
