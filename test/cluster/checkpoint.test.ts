@@ -103,6 +103,8 @@ test('who keeps the image dies with the node: the job begins anew', here, async 
   finish(job);
   await waitFor(cluster, job.id);
   expect(await jobOf(cluster, job.id)).toMatchObject({ exitCode: 12, attempt: 2, node: last });
-  expect((await cluster.omx(['why', job.id])).stdout).toMatch(/starts from the beginning at n\d: its image cannot be had/);
+  expect((await cluster.omx(['why', job.id])).stdout).toMatch(
+    /starts from the beginning at n\d: its image cannot be had/,
+  );
   await nothingLeft(cluster, job, [last]);
 });

@@ -43,10 +43,9 @@ async function linesOf(job: string): Promise<number> {
 }
 
 async function hasPrinted(job: string, lines = 5): Promise<void> {
-  await until(
-    async () => (await jobOf(home, job)).state === 'running' && (await linesOf(job)) >= lines,
-    { timeoutMs: 30_000 },
-  );
+  await until(async () => (await jobOf(home, job)).state === 'running' && (await linesOf(job)) >= lines, {
+    timeoutMs: 30_000,
+  });
 }
 
 async function nodeOf(job: string): Promise<string> {

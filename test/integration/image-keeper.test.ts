@@ -105,7 +105,9 @@ test('what has come whole is kept under its digest, and can be fetched', async (
   const fetch = { type: 'fetch' as const, ...name(), digest: image.digest, to };
   expect(await keeper.fetch(fetch)).toEqual({ done: true });
   expect(sent).toEqual([{ image: keeper.find(name(), image.digest), to }]);
-  expect(await keeper.fetch({ ...fetch, digest: 'f'.repeat(64) })).toMatchObject({ refused: expect.stringMatching(/does not have/) });
+  expect(await keeper.fetch({ ...fetch, digest: 'f'.repeat(64) })).toMatchObject({
+    refused: expect.stringMatching(/does not have/),
+  });
 });
 
 test('what was changed or cut on its way is refused and thrown away', async () => {
@@ -116,7 +118,9 @@ test('what was changed or cut on its way is refused and thrown away', async () =
   ] as const) {
     const digest = arrive('memory');
     writeFileSync(pages, content);
-    expect(await keeper.keep({ type: 'keep', ...name(), digest })).toMatchObject({ refused: expect.stringMatching(reason) });
+    expect(await keeper.keep({ type: 'keep', ...name(), digest })).toMatchObject({
+      refused: expect.stringMatching(reason),
+    });
     expect(existsSync(pages)).toBe(false);
   }
   arrive('memory');

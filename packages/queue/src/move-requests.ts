@@ -1,4 +1,4 @@
-import type { BatchId } from '@omx/core';
+import type { BatchId, Usage } from '@omx/core';
 
 /**
  * What nodes say to each other about a job that moves, and what a user or the balancer asks of the node that has it.
@@ -148,6 +148,92 @@ export interface MovableJob extends AttemptName {
   readonly places?: readonly string[];
 }
 
+/**
+ * A forked child of a job (`--fork-migrate`) that runs on another node, by the name that the job's node, its home, gave it.
+ * `workers/node/src/moving/children/README.md` tells the whole story.
+ */
+export interface ChildName {
+  readonly child: string;
+}
+
+/** To a node: will you have a copy of this child? It takes one slot. */
+export interface ReceiveChildRequest extends ChildName, AttemptName {
+  readonly type: 'receive-child';
+  /** Its home. */
+  readonly from: string;
+  /** Of the child alone. */
+  readonly traits: JobTraits;
+}
+
+/** To the node that has received everything: make the copy, and let it wait. Answered when it waits. */
+export interface ThawChildRequest extends ChildName {
+  readonly type: 'thaw-child';
+  /** SHA-256 of the manifest, hex. */
+  readonly digest: string;
+}
+
+/** To the node with the copy: ask home at once what is to become of it. */
+export interface LookChildRequest extends ChildName {
+  readonly type: 'look-child';
+}
+
+/** To the node with the copy: signals for it, by their numbers. */
+export interface SignalChildRequest extends ChildName {
+  readonly type: 'signal-child';
+  readonly signals: readonly number[];
+}
+
+/** To the node whose copy has ended: a piece of its output from `offset` on. */
+export interface ReadChildRequest extends ChildName {
+  readonly type: 'read-child';
+  readonly stream: 'out' | 'err';
+  readonly offset: number;
+}
+
+export interface ChildPiece {
+  readonly base64: string;
+  readonly isLast: boolean;
+}
+
+/** To the node with the copy: it has no say any more. */
+export interface DropChildRequest extends ChildName {
+  readonly type: 'drop-child';
+}
+
+/** To a home, again and again: here is what I have of your children; may they run on? */
+export interface ChildrenRequest {
+  readonly type: 'children';
+  /** Who asks. */
+  readonly node: string;
+  readonly children: readonly ChildState[];
+}
+
+export interface ChildState extends ChildName {
+  /** `lost`: it was killed here, and nothing of it counts. */
+  readonly state: 'waiting' | 'running' | 'ended' | 'lost';
+  /** Of an `ended` one. */
+  readonly end?: ChildEnd;
+}
+
+export interface ChildEnd {
+  /** Exactly one of the two is set. */
+  readonly exitCode?: number;
+  readonly signal?: number;
+  /** Of the copy alone. */
+  readonly usage: Usage;
+}
+
+/** An order for each child that was asked for, in the same order. */
+export interface ChildOrders {
+  readonly orders: readonly ChildOrder[];
+}
+
+/**
+ * `run`: it may, for so many milliseconds from before this was asked. `wait`: as it is, without more time. `drop`: it has no say
+ * any more.
+ */
+export type ChildOrder = { readonly do: 'run'; readonly forMs: number } | { readonly do: 'wait' | 'drop' };
+
 /** Each request with its answer. */
 export interface MoveAnswers {
   readonly migrate: { readonly request: MigrateRequest; readonly answer: Migrated | Refusal };
@@ -160,6 +246,13 @@ export interface MoveAnswers {
   readonly fetch: { readonly request: FetchRequest; readonly answer: Done | Refusal };
   readonly drop: { readonly request: DropRequest; readonly answer: Done };
   readonly movable: { readonly request: MovableRequest; readonly answer: MovableJobs };
+  readonly 'receive-child': { readonly request: ReceiveChildRequest; readonly answer: Receiver | Refusal };
+  readonly 'thaw-child': { readonly request: ThawChildRequest; readonly answer: CopyReady | Refusal };
+  readonly 'look-child': { readonly request: LookChildRequest; readonly answer: Done };
+  readonly 'signal-child': { readonly request: SignalChildRequest; readonly answer: Done };
+  readonly 'read-child': { readonly request: ReadChildRequest; readonly answer: ChildPiece | Refusal };
+  readonly 'drop-child': { readonly request: DropChildRequest; readonly answer: Done };
+  readonly children: { readonly request: ChildrenRequest; readonly answer: ChildOrders };
 }
 
 export function isRefusal(answer: object): answer is Refusal {

@@ -161,7 +161,7 @@ export class NodeAsker {
       if (listeners === 0) throw unanswered(node, 'its worker is not running');
       const bytes = await answer.bytes;
       if (bytes === 'gone') throw unanswered(node, 'its worker has ended');
-      if (bytes === 'late') throw unanswered(node, 'its worker takes too long');
+      if (bytes === 'late') throw unanswered(node, 'its worker takes too long', lateAnswer);
       if (bytes[0] === refusalMark.charCodeAt(0)) throw refused(node, bytes.toString('utf8', 1));
       return bytes;
     } finally {
@@ -249,9 +249,12 @@ function refusal(why: string): Buffer {
   return Buffer.from(`${refusalMark}${why}`, 'utf8');
 }
 
-function unanswered(node: string, why: string): OmxError {
+/** The code of an error that says no answer has come in time: the node is there, and may be at work on it. */
+export const lateAnswer = 'NODE_LATE';
+
+function unanswered(node: string, why: string, code = 'NODE_UNREACHABLE'): OmxError {
   return new OmxError(`node ${node} does not answer: ${why}`, {
-    code: 'NODE_UNREACHABLE',
+    code,
     exitCode: ExitCode.unreachable,
     hint: `omx nodes shows the nodes; start it again with omx up or, on ${node}, omx worker --name ${node}`,
   });

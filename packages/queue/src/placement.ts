@@ -1,4 +1,13 @@
-import { type Batch, eachOf, type JobLimits, type NodeInfo, reviseSpec, type Span } from '@omx/core';
+import {
+  type Batch,
+  type BatchSpec,
+  eachOf,
+  type JobLimits,
+  type LauncherName,
+  type NodeInfo,
+  reviseSpec,
+  type Span,
+} from '@omx/core';
 
 /** What a job asks of the node it is to run on. */
 export interface Requirement {
@@ -11,19 +20,42 @@ export interface Requirement {
   readonly memBytes: number;
   /** It shares slots with others of its kind. */
   readonly oversubscribe: boolean;
+  /** The only one they can do with; undefined: any. Where no node has it, any node may say so. */
+  readonly launcher?: LauncherName;
 }
 
 /** What of a node decides whether it can ever hold a job. */
 export type NodeSize = Pick<NodeInfo, 'name' | 'labels' | 'maxSlots' | 'memTotal'>;
 
-export function requirementOf(spec: {
-  readonly nodes: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-  readonly oversubscribe: boolean;
+/** The same, with what its jobs can be started with. */
+export type NodeOffer = NodeSize & Pick<NodeInfo, 'launchers'>;
+
+/** Of a spec what says where its jobs may run. */
+export type Asking = Pick<
+  BatchSpec,
+  'nodes' | 'labels' | 'oversubscribe' | 'launcher' | 'checkpointMs' | 'forkMigrate'
+> & {
   readonly limits: Pick<JobLimits, 'cpus' | 'memBytes'>;
-}): Requirement {
+};
+
+export function requirementOf(spec: Asking): Requirement {
   const { nodes, labels, limits, oversubscribe } = spec;
-  return { nodes, labels, cpus: limits.cpus, memBytes: limits.memBytes ?? 0, oversubscribe };
+  const launcher = launcherFor(spec);
+  return {
+    ...{ nodes, labels, cpus: limits.cpus, memBytes: limits.memBytes ?? 0, oversubscribe },
+    ...(launcher === undefined ? {} : { launcher }),
+  };
+}
+
+/** Some things a batch may ask for only criu can give. */
+function launcherFor({ launcher, checkpointMs, oversubscribe, forkMigrate }: Asking): LauncherName | undefined {
+  if (launcher === 'auto') return checkpointMs !== undefined || oversubscribe || forkMigrate ? 'criu' : undefined;
+  return launcher === 'plain' ? undefined : launcher;
+}
+
+/** Whether the node has the launcher that the job needs. */
+export function offers({ launcher }: Requirement, node: Pick<NodeInfo, 'launchers'>): boolean {
+  return launcher === undefined || node.launchers.includes(launcher);
 }
 
 /** Whether the node could run such a job if nothing else ran there. A node that does not know its memory may have enough. */
@@ -48,7 +80,7 @@ export function isLabelled({ labels }: Requirement, node: NodeSize): boolean {
  * Which queue the jobs' chunks travel in, so that a node is only offered what it can hold: `any`, or what they ask for,
  * as `node=a,node=b,label=gpu~yes,cpus=4,mem=1073741824`. Jobs that share slots travel apart, as a full node takes them, too.
  */
-export function placementClass({ nodes, labels, cpus, memBytes, oversubscribe }: Requirement): string {
+export function placementClass({ nodes, labels, cpus, memBytes, oversubscribe, launcher }: Requirement): string {
   const parts = [
     ...nodes.toSorted().map((node) => `node=${encode(node)}`),
     ...Object.entries(labels)
@@ -57,6 +89,7 @@ export function placementClass({ nodes, labels, cpus, memBytes, oversubscribe }:
     ...(cpus > 1 ? [`cpus=${cpus}`] : []),
     ...(memBytes > 0 ? [`mem=${memBytes}`] : []),
     ...(oversubscribe ? ['shared=yes'] : []),
+    ...(launcher === undefined ? [] : [`launcher=${launcher}`]),
   ];
   return parts.length === 0 ? 'any' : parts.join(',');
 }
@@ -65,18 +98,20 @@ export function parsePlacementClass(text: string): Requirement {
   const nodes: string[] = [];
   const labels: Record<string, string> = {};
   let [cpus, memBytes, oversubscribe] = [1, 0, false];
+  let launcher: LauncherName | undefined;
   for (const part of text.split(',')) {
     const [kind, value = ''] = part.split('=');
     if (kind === 'node') nodes.push(decodeURIComponent(value));
     else if (kind === 'cpus') cpus = Number(value);
     else if (kind === 'mem') memBytes = Number(value);
     else if (kind === 'shared') oversubscribe = true;
+    else if (kind === 'launcher') launcher = value as LauncherName;
     else if (kind === 'label') {
       const [key = '', text = ''] = value.split('~').map(decodeURIComponent);
       labels[key] = text;
     }
   }
-  return { nodes, labels, cpus, memBytes, oversubscribe };
+  return { nodes, labels, cpus, memBytes, oversubscribe, ...(launcher === undefined ? {} : { launcher }) };
 }
 
 /** What the jobs of a chunk ask for together: each limit as large as the largest, as reruns have changed them. */

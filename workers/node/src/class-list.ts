@@ -1,5 +1,14 @@
 import { type BatchId, batchId } from '@omx/core';
-import { globalKeys, type NodeSize, parsePlacementClass, type Redis, suits } from '@omx/queue';
+import {
+  globalKeys,
+  type NodeOffer,
+  NodeStore,
+  offers,
+  parsePlacementClass,
+  type Redis,
+  type Requirement,
+  suits,
+} from '@omx/queue';
 import type { Delivery } from '@omx/queue/delivery';
 
 import type { JobDemand } from './capacity.ts';
@@ -23,14 +32,14 @@ const quietlyKnownForMs = 5000;
 export class ClassList {
   readonly #redis: Redis;
   readonly #delivery: Delivery;
-  readonly #node: NodeSize;
+  readonly #node: NodeOffer;
   #classes: readonly TakenClass[] = [];
   #names: readonly string[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
   /** How many nodes have joined, this one and those that are down included. */
   nodeCount = 1;
 
-  constructor(redis: Redis, delivery: Delivery, node: NodeSize) {
+  constructor(redis: Redis, delivery: Delivery, node: NodeOffer) {
     this.#redis = redis;
     this.#delivery = delivery;
     this.#node = node;
@@ -78,6 +87,13 @@ export class ClassList {
     if (performance.now() - this.#readAt > (isQuiet ? quietlyKnownForMs : knownForMs)) await this.#read();
   }
 
+  /** What others can start, where this node cannot start something. Nobody at all can: then it says so in their place. */
+  async #offered(asked: readonly Requirement[]): Promise<readonly NodeOffer[]> {
+    if (asked.every((requirement) => offers(requirement, this.#node))) return [];
+    const known = await new NodeStore(this.#redis).list();
+    return known.filter(({ state, role }) => state !== 'down' && role !== 'home');
+  }
+
   async #read(): Promise<void> {
     const [names, nodeCount] = await Promise.all([
       this.#redis.smembers(globalKeys.classes),
@@ -86,10 +102,12 @@ export class ClassList {
     this.nodeCount = nodeCount;
     for (const name of this.#names) if (!names.includes(name)) await this.#delivery.forget(name);
     this.#names = names;
-    this.#classes = names.flatMap((name) => {
-      const requirement = parsePlacementClass(name);
+    const asked = names.map((name) => ({ name, requirement: parsePlacementClass(name) }));
+    const offered = await this.#offered(asked.map(({ requirement }) => requirement));
+    this.#classes = asked.flatMap(({ name, requirement }) => {
       const { nodes, labels, cpus, memBytes, oversubscribe } = requirement;
       if (!suits(requirement, this.#node)) return [];
+      if (!offers(requirement, this.#node) && offered.some((node) => offers(requirement, node))) return [];
       const demand = { slots: cpus, oversubscribe, ...(memBytes === 0 ? {} : { memBytes }) };
       return [{ name, demand, isChoosy: nodes.length + Object.keys(labels).length > 0 }];
     });

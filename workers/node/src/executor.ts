@@ -187,6 +187,7 @@ export class Executor {
   copyStarted(attempt: Attempt, { pid, startedAt }: Pick<WaitingCopy, 'pid' | 'startedAt'>, end?: EndedEvent): void {
     this.#started(attempt, pid, attempt.startedAt ?? queueClock.fromLocal(startedAt));
     if (end !== undefined) this.hearEnd(attempt, end);
+    else if (this.#leaving) this.#options.shepherd.end(attempt.key, 'requeue', this.#grace(undefined));
   }
 
   /** There is no copy of the attempt: it begins anew, unless nobody wants it here any more. */

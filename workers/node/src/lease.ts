@@ -43,6 +43,11 @@ export class Lease {
     return this.#until;
   }
 
+  /** For how many milliseconds the node may run jobs for sure. */
+  get leftMs(): number {
+    return Math.max(0, this.#until - this.#now());
+  }
+
   /** Whether the node may run jobs now. */
   get holds(): boolean {
     return this.#now() < this.#until;

@@ -87,6 +87,11 @@ export class Membership {
     return this.#options.lease.holds;
   }
 
+  /** For how many milliseconds that is sure. */
+  get leaseLeftMs(): number {
+    return this.#options.lease.leftMs;
+  }
+
   /** What somebody wants who has drained the node. */
   get drained(): NodeWish | undefined {
     return this.#drained;

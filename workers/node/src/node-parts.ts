@@ -1,3 +1,4 @@
+import type { LauncherName } from '@omx/core';
 import { mostShared } from '@omx/balance';
 import { type CriuProgram, readMemoryFacts, type Shepherd } from '@omx/launch';
 import { type BatchStore, type JobStore, MoveLog, type NodeStore, type Redis } from '@omx/queue';
@@ -29,6 +30,8 @@ interface Ground {
   readonly subscriber: Redis;
   /** Where other nodes reach this one. */
   readonly address: string;
+  /** What it can start jobs with, as far as it is known by now. */
+  readonly launchers: () => readonly LauncherName[];
   readonly criu: () => Promise<CriuProgram>;
   readonly batches: BatchStore;
   readonly jobs: JobStore;
@@ -108,7 +111,12 @@ export function makeParts(ground: Ground): NodeParts {
   });
   const takeLoop = new TakeLoop({
     redis,
-    node: { name, labels, maxSlots, memTotal },
+    node: {
+      ...{ name, labels, maxSlots, memTotal },
+      get launchers() {
+        return ground.launchers();
+      },
+    },
     capacity,
     mayTake: () => membership.takesJobs,
     attempts,

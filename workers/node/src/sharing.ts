@@ -1,4 +1,4 @@
-import { type NodeStore, requirementOf, suits } from '@omx/queue';
+import { type NodeStore, requirementOf, offers, suits } from '@omx/queue';
 
 import type { Attempt } from './attempt.ts';
 import type { BatchCache } from './batch-cache.ts';
@@ -56,6 +56,7 @@ export async function jobsFor(
   const runtimes = await Promise.all(small.map(async (attempt) => cache.get(attempt.batch)));
   return small.filter((attempt, at) => {
     const spec = runtimes[at]?.specOf(attempt.ordinal);
-    return spec !== undefined && suits(requirementOf(spec), node);
+    const requirement = spec === undefined ? undefined : requirementOf(spec);
+    return requirement !== undefined && suits(requirement, node) && offers(requirement, node);
   });
 }

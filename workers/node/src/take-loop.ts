@@ -1,4 +1,4 @@
-import { type BatchStore, globalKeys, type JobStore, type NodeStore, type NodeSize, type Redis } from '@omx/queue';
+import { type BatchStore, globalKeys, type JobStore, type NodeStore, type NodeOffer, type Redis } from '@omx/queue';
 import type { Delivery } from '@omx/queue/delivery';
 import type { Logger } from 'pino';
 
@@ -16,7 +16,7 @@ import { SlotSharing } from './slot-sharing.ts';
 
 interface TakeLoopOptions {
   readonly redis: Redis;
-  readonly node: NodeSize;
+  readonly node: NodeOffer;
   readonly capacity: () => Capacity;
   /** Whether the node takes jobs at all now. */
   readonly mayTake: () => boolean;

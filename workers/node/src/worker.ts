@@ -172,6 +172,7 @@ export class NodeWorker {
       redis: this.#redis,
       subscriber: this.#subscriber,
       address: this.#options.reachableAt ?? localAddress(this.#redis),
+      launchers: () => launchers.facts.filter(({ usable }) => usable).map((fact) => fact.name),
       criu: async () => launchers.usableCriu(),
       batches,
       jobs,

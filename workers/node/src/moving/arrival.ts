@@ -167,9 +167,13 @@ export class Arrivals {
   /** Answers `thaw`: everything was sent. */
   async thaw({ digest, ...name }: ThawRequest): Promise<CopyReady | Refusal> {
     const found = await this.#find(name);
-    if (found?.arrival.reception === undefined) return { refused: 'nothing of it has arrived' };
+    if (found === undefined || (found.arrival.reception === undefined && !found.arrival.isComplete))
+      return { refused: 'nothing of it has arrived' };
     const { key, arrival } = found;
     return this.#inTurn(arrival, async () => {
+      // Asked again, as the answer took long; or it was dropped meanwhile.
+      if (arrival.copy !== undefined) return { ready: true };
+      if (this.#all.get(key) !== arrival) return { refused: 'it was dropped here' };
       try {
         await arrival.reception?.done;
         const image = join(arrival.dir, 'image');

@@ -52,6 +52,7 @@ export class Checkpointer {
   readonly #folder: string;
   /** When the next image of an attempt is due, by `performance.now`. */
   readonly #due = new WeakMap<Attempt, number>();
+  readonly #underWay = new Set<Attempt>();
   /** Why the last image of an attempt could not be made, which is said once. */
   readonly #said = new WeakMap<Attempt, string>();
 
@@ -102,17 +103,17 @@ export class Checkpointer {
   }
 
   async #try(attempt: Attempt): Promise<Checkpointed | Refusal> {
-    const obstacle = obstacleOf(attempt);
+    const obstacle = this.#underWay.has(attempt) ? beingCopied : obstacleOf(attempt);
     if (obstacle !== undefined) return obstacle;
     const image = join(this.#folder, attempt.key);
-    attempt.inHand = 'image';
+    this.#underWay.add(attempt);
     try {
       return await this.#make(attempt, image);
     } catch (error) {
       this.#options.log.warn({ err: error, job: attempt.key }, 'no image of a job could be made; it goes on');
       return refusalOf(error);
     } finally {
-      delete attempt.inHand;
+      this.#underWay.delete(attempt);
       rmSync(image, { recursive: true, force: true });
     }
   }
@@ -122,7 +123,12 @@ export class Checkpointer {
     const name: AttemptName = { batch: attempt.batch, ordinal: attempt.ordinal, attempt: attempt.number };
     const place = await places.find(name, await traits(attempt));
     if ('refused' in place) return place;
-    const { manifest, pauseMs } = await checkpoint({ criu: await criu(), job: await capsuleJob(attempt), image });
+    const options = { criu: await criu(), job: await capsuleJob(attempt), image };
+    const obstacle = obstacleOf(attempt);
+    if (obstacle !== undefined) return obstacle;
+    attempt.inHand = 'image';
+    // While the image travels the job is free, to be moved for example; then this image is not needed.
+    const { manifest, pauseMs } = await checkpoint(options).finally(() => delete attempt.inHand);
     const digest = imageDigest(image);
     const refusal = await place.give(image, digest);
     if (refusal !== undefined) return refusal;
@@ -168,6 +174,8 @@ export class Checkpointer {
     return job.status !== 'ended' && 'node' in job && job.node === runtime.nodeNumber;
   }
 }
+
+const beingCopied: Refusal = { refused: 'an image of it is being made just now', hint: 'ask again when that is done' };
 
 function obstacleOf(attempt: Attempt): Refusal | undefined {
   if (attempt.launcher !== 'criu') {

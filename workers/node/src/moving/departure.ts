@@ -16,12 +16,14 @@ import {
   type BatchStore,
   isRefusal,
   type JobStore,
+  lateAnswer,
   type Migrated,
   type MoveAnswers,
   type MoveLog,
   type NodeAsker,
   queueClock,
   type Receiver,
+  type ThawRequest,
 } from '@omx/queue';
 import type { Logger } from 'pino';
 
@@ -74,8 +76,8 @@ export interface Mover {
 /** So many at once: more would only make each of them stand still for longer. */
 const mostAtOnce = 2;
 const answerMs = 20_000;
-/** A target reads every byte of a large image before it makes the copy. */
-const thawMs = 180_000;
+/** A worker that has taken over at the target has not heard what its predecessor was asked. */
+const askAgainMs = 5000;
 /** A job stands still for this long at the most, and longer if it is large. */
 const holdMs = 120_000;
 const slowestBytesAMs = 10_000;
@@ -304,7 +306,7 @@ export class Departures implements Mover {
       sealed: frozen.seal(),
     });
     const digest = imageDigest(image);
-    await this.#ask(to, { type: 'thaw', ...name, digest }, thawMs);
+    await this.#thawThere(to, { type: 'thaw', ...name, digest }, sendMs + rss / slowestBytesAMs);
     if (!holdsLease()) throw cannotMove(key, { refused: 'this node is out of touch with the queue' });
     leaving.write(key, { ...name, to, why, image, digest });
     const death = new Death();
@@ -325,6 +327,19 @@ export class Departures implements Mover {
     }
     await this.#ask(to, { type: 'settle', ...name }, answerMs).catch(() => undefined);
     return bytes;
+  }
+
+  /** Resolves when the copy waits there; the target reads every byte of the image before. */
+  async #thawThere(to: string, request: ThawRequest, withinMs: number): Promise<void> {
+    for (const end = performance.now() + withinMs; ; ) {
+      try {
+        await this.#ask(to, request, askAgainMs);
+        return;
+      } catch (error) {
+        const isLate = isOmxError(error) && error.code === lateAnswer;
+        if (!isLate || performance.now() > end) throw error;
+      }
+    }
   }
 
   /** The original had been let go: it runs, or has ended by itself. */

@@ -64,5 +64,7 @@ export class ImageFetcher {
 }
 
 function lost(image: StoredImage, reason: string): OmxError {
-  return new OmxError(`its image cannot be had from ${isFolder(image.node) ? '' : 'node '}${image.node}: ${reason}`, { code: 'IMAGE_LOST' });
+  return new OmxError(`its image cannot be had from ${isFolder(image.node) ? '' : 'node '}${image.node}: ${reason}`, {
+    code: 'IMAGE_LOST',
+  });
 }

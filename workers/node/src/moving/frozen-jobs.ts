@@ -1,6 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { type CriuProgram, type EndedEvent, freeze, type Frozen, readStatus, type Shepherd, syncFolder } from '@omx/launch';
+import {
+  type CriuProgram,
+  type EndedEvent,
+  freeze,
+  type Frozen,
+  readStatus,
+  type Shepherd,
+  syncFolder,
+} from '@omx/launch';
 import { type BatchStore, type JobStore, type MoveLog, queueClock } from '@omx/queue';
 import type { Logger } from 'pino';
 
@@ -77,7 +85,10 @@ export class FrozenJobs {
       this.#refused.add(attempt);
       executor.pause(attempt, true);
       log.warn({ err: error, job: attempt.key }, 'a job could not be frozen; it is paused');
-      await batches.addNote(attempt.batch, `${attempt.key} is paused and keeps its memory: ${refusalOf(error).refused}`);
+      await batches.addNote(
+        attempt.batch,
+        `${attempt.key} is paused and keeps its memory: ${refusalOf(error).refused}`,
+      );
     } finally {
       delete attempt.inHand;
     }
@@ -125,7 +136,8 @@ export class FrozenJobs {
     const { attempts } = this.#options;
     this.#isLeaving = true;
     this.#waiting.length = 0;
-    for (const attempt of attempts.all()) if (attempt.snapshot.job.status === 'frozen' && attempt.inHand === undefined) attempts.remove(attempt);
+    for (const attempt of attempts.all())
+      if (attempt.snapshot.job.status === 'frozen' && attempt.inHand === undefined) attempts.remove(attempt);
   }
 
   /** @returns whether an earlier worker has frozen the attempt, of which no process is here; then it is taken as such */
@@ -218,7 +230,11 @@ export class FrozenJobs {
 
   #ranMs(attempt: Attempt): number {
     const now = queueClock.now();
-    return (readNote(this.#options.nodeDir, attempt)?.ranMs ?? 0) + now - (this.#since.get(attempt) ?? attempt.startedAt ?? now);
+    return (
+      (readNote(this.#options.nodeDir, attempt)?.ranMs ?? 0) +
+      now -
+      (this.#since.get(attempt) ?? attempt.startedAt ?? now)
+    );
   }
 
   /** By itself, that is: criu leaves no status behind. */
@@ -268,7 +284,12 @@ export class FrozenJobs {
     const runtime = await cache.get(attempt.batch);
     if (runtime === undefined || state === undefined) throw new Error('its image is not there any more');
     const copy = await thawAttempt({
-      ...{ shepherd, criu: await this.#options.criu(), attempt, request: await starter.request(runtime, attempt, state) },
+      ...{
+        shepherd,
+        criu: await this.#options.criu(),
+        attempt,
+        request: await starter.request(runtime, attempt, state),
+      },
       ...{ image: folder.image, folder: jobFolder(nodeDir, attempt), log: folder.log },
     });
     const [snapshot] = await jobs.read(runtime.batch, [attempt.ordinal]);

@@ -1,5 +1,5 @@
 import type { NodeRole } from '@omx/core';
-import { type CriuProgram, readMemoryFacts, type Shepherd } from '@omx/launch';
+import type { CriuProgram, Shepherd } from '@omx/launch';
 import {
   type BatchStore,
   type JobStore,
@@ -13,7 +13,7 @@ import type { Logger } from 'pino';
 
 import type { Attempt, Attempts } from '../attempt.ts';
 import type { BatchCache } from '../batch-cache.ts';
-import { type Capacity, fits, type JobDemand } from '../capacity.ts';
+import type { Capacity } from '../capacity.ts';
 import type { Executor } from '../executor.ts';
 import type { Membership } from '../membership.ts';
 import type { Starter } from '../starter.ts';
@@ -22,6 +22,7 @@ import { type ArrivalOptions, Arrivals } from './arrival.ts';
 import { Departures } from './departure.ts';
 import { LeavingFolder } from './leaving.ts';
 import { refusalOf } from './refusals.ts';
+import { roomRefusal } from './room.ts';
 
 interface HandOverOptions {
   readonly redis: Redis;
@@ -47,9 +48,6 @@ interface HandOverOptions {
   readonly keepRefusal: ArrivalOptions['keepRefusal'];
   readonly log: Logger;
 }
-
-/** An image in a tmpfs and the job's memory are there at the same time; some is left to others. */
-const memoryFactor = 2.2;
 
 /** Both sides of the hand-over, and what other nodes and users may ask of them. */
 export class HandOver {
@@ -127,28 +125,8 @@ export class HandOver {
 function makeArrivals(
   options: HandOverOptions & Pick<ArrivalOptions, 'request' | 'arrived'>,
 ): Arrivals {
-  const { capacity, executor } = options;
   return new Arrivals({
     ...options,
-    refusal: (demand: JobDemand, rss: number) => {
-      const reason = closedReason(options);
-      if (reason !== undefined) return { refused: reason };
-      const { slots } = capacity();
-      if (!fits(capacity(), executor.used, demand))
-        return {
-          refused: `node ${options.node} is full: ${executor.used.slots} of ${slots} slots are taken`,
-          hint: 'choose another node, or wait until one of its jobs has ended',
-        };
-      const free = readMemoryFacts()?.availableBytes;
-      if (free !== undefined && free < rss * memoryFactor)
-        return { refused: `node ${options.node} has too little memory free for it`, hint: 'choose another node' };
-      return undefined;
-    },
+    refusal: (demand, rss) => roomRefusal(options, demand, rss),
   });
-}
-
-function closedReason({ membership, role, node }: Pick<HandOverOptions, 'membership' | 'role' | 'node'>): string | undefined {
-  if (role === 'home') return `node ${node} has the role home and takes no jobs`;
-  if (membership.state !== 'up') return `node ${node} is ${membership.state} and takes no jobs`;
-  return membership.takesJobs ? undefined : `node ${node} is out of touch with the queue`;
 }

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statfsSync, statSync, utimesSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { attemptId, type BatchId, formatBytes, indexOf, isOmxError } from '@omx/core';
@@ -176,7 +186,8 @@ export class ImageKeeper {
       for (const image of this.#imagesOf(batch, ordinal)) {
         const isNew = Date.now() - statSync(image.path).mtimeMs < newMs;
         if (isNew && runtime !== undefined && snapshots[at]?.job.status !== 'ended') continue;
-        if (this.#removeUnless(image, registered)) log.info({ image: image.path }, 'removed an image that nobody needs');
+        if (this.#removeUnless(image, registered))
+          log.info({ image: image.path }, 'removed an image that nobody needs');
       }
     }
     for (const [ordinal, registered] of registry) {

@@ -1,8 +1,6 @@
 import type { Place } from '@omx/balance';
-import type { BatchSpec, NodeInfo } from '@omx/core';
-import { requirementOf, suits } from '@omx/queue';
-
-type Asking = Pick<BatchSpec, 'nodes' | 'labels' | 'limits' | 'oversubscribe'>;
+import type { NodeInfo } from '@omx/core';
+import { type Asking, requirementOf, suits } from '@omx/queue';
 
 /**
  * The other nodes that may have a job of this one, whatever they do now: those its batch allows, with the launcher, and,

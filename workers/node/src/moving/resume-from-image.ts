@@ -2,7 +2,15 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import type { Job } from '@omx/core';
-import { checkDigest, type CriuProgram, type EndedEvent, isReleased, readStatus, restoreFolder, type Shepherd } from '@omx/launch';
+import {
+  checkDigest,
+  type CriuProgram,
+  type EndedEvent,
+  isReleased,
+  readStatus,
+  restoreFolder,
+  type Shepherd,
+} from '@omx/launch';
 import type { BatchStore, ImageStore, JobStore, StoredImage } from '@omx/queue';
 import type { Logger } from 'pino';
 
@@ -97,9 +105,11 @@ export class Resumer {
       if (event.type === 'ended' && readStatus(jobFolder(nodeDir, attempt)) !== undefined)
         return starts.hearEnd(attempt, event);
       shepherd.acknowledge([attempt.key], { removeOutput: false });
-      starts.startAnew(attempt).catch((error: unknown) =>
-        this.#options.log.error({ err: error, job: attempt.key }, 'a job could not be started'),
-      );
+      starts
+        .startAnew(attempt)
+        .catch((error: unknown) =>
+          this.#options.log.error({ err: error, job: attempt.key }, 'a job could not be started'),
+        );
     };
   }
 
