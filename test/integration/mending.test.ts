@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { type Attempt, Attempts } from '../../workers/node/src/attempt.ts';
 import { BatchCache } from '../../workers/node/src/batch-cache.ts';
+import { NodeLaunchers } from '../../workers/node/src/node-launchers.ts';
 import { ClaimRoom } from '../../workers/node/src/capacity.ts';
 import { Dependencies } from '../../workers/node/src/dependencies.ts';
 import { FollowUps } from '../../workers/node/src/follow-ups.ts';
@@ -24,7 +25,7 @@ beforeEach(async () => {
   redis = await connect({ socket: server.socket });
   batches = new BatchStore(redis);
   jobs = new JobStore(batches);
-  cache = new BatchCache(batches, 'vega', []);
+  cache = new BatchCache(batches, 'vega', await NodeLaunchers.detect(['plain']));
   delivery = new Delivery(redis, { socket: server.socket }, () => {});
 });
 afterEach(async () => {

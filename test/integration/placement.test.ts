@@ -4,6 +4,7 @@ import {
   connect,
   globalKeys,
   JobStore,
+  NodeStore,
   orderJobs,
   placementClass,
   type Redis,
@@ -14,6 +15,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { type Attempt, Attempts } from '../../workers/node/src/attempt.ts';
 import { BatchCache } from '../../workers/node/src/batch-cache.ts';
+import { nodeInfo } from '../../workers/node/test/moving/nodes.ts';
+import { NodeLaunchers } from '../../workers/node/src/node-launchers.ts';
 import { ClaimRoom, nothing } from '../../workers/node/src/capacity.ts';
 import { ClassList } from '../../workers/node/src/class-list.ts';
 import { pruneClasses } from '../../workers/node/src/class-pruning.ts';
@@ -55,7 +58,7 @@ async function dispatch(id: BatchId): Promise<string> {
 const large = { limits: { ...defaultLimits, cpus: 2 } };
 
 describe('classes', () => {
-  const node = { name: 'n1', labels: {}, maxSlots: 2, memTotal: 0 };
+  const node = { name: 'n1', labels: {}, maxSlots: 2, memTotal: 0, launchers: ['plain' as const] };
   const inOrder = async () => (await new ClassList(redis, delivery, node).inOrder(true, false)).map(({ name }) => name);
 
   test('higher priorities first, then the choosy, then the older; what the node cannot hold not at all', async () => {
@@ -66,6 +69,13 @@ describe('classes', () => {
     await dispatch(await submit({ limits: { ...defaultLimits, cpus: 3 } }));
     await dispatch(await submit({ nodes: ['n2'] }));
     expect(await inOrder()).toEqual(['mem=5', 'node=n1', 'cpus=2', 'any']);
+  });
+
+  test('what needs a launcher that others have is theirs, and where nobody has it this node says so', async () => {
+    await dispatch(await submit({ launcher: 'criu' }));
+    expect(await inOrder()).toEqual(['launcher=criu']);
+    await new NodeStore(redis).describe(nodeInfo('n2', { launchers: ['plain', 'criu'], labels: {} }));
+    expect(await inOrder()).toEqual([]);
   });
 
   const known = async () => (await redis.smembers(globalKeys.classes)).sort();
@@ -123,7 +133,7 @@ describe('a claim whose reply is lost', () => {
     const stores = {
       batches: over,
       jobs: new JobStore(over),
-      cache: new BatchCache(over, 'n1', []),
+      cache: new BatchCache(over, 'n1', await NodeLaunchers.detect(['plain'])),
       attempts: new Attempts(),
     };
     try {

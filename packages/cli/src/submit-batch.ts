@@ -60,7 +60,8 @@ export async function submitBatch(session: Session, read: Awaited<ReturnType<typ
 /** What the batch asks for that no known node could ever give; it waits for one that can. */
 async function unplacedReason(session: Session, spec: BatchSpec): Promise<string | undefined> {
   const asked = requirementOf(spec);
-  if (placementClass({ ...asked, oversubscribe: false }) === 'any') return undefined;
+  const { launcher: _launcher, ...place } = asked;
+  if (placementClass({ ...place, oversubscribe: false }) === 'any') return undefined;
   const { neverPlaced } = await import('./why/placement.ts');
   const nodes = await session.nodes.list();
   // The worker of this machine is just being started, and nothing but its name is known.

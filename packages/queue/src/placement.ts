@@ -53,6 +53,13 @@ function launcherFor({ launcher, checkpointMs, oversubscribe, forkMigrate }: Ask
   return launcher === 'plain' ? undefined : launcher;
 }
 
+/** The nodes that could hold such a job and start it; where none of those has its launcher, those that would say so. */
+export function nodesFor<Node extends NodeOffer>(requirement: Requirement, nodes: readonly Node[]): Node[] {
+  const large = nodes.filter((node) => suits(requirement, node));
+  const fit = large.filter((node) => offers(requirement, node));
+  return fit.length > 0 ? fit : large;
+}
+
 /** Whether the node has the launcher that the job needs. */
 export function offers({ launcher }: Requirement, node: Pick<NodeInfo, 'launchers'>): boolean {
   return launcher === undefined || node.launchers.includes(launcher);

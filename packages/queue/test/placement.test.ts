@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   chunkRequirement,
   classesOf,
+  nodesFor,
   parsePlacementClass,
   placementClass,
   type Requirement,
@@ -35,6 +36,7 @@ test.each<[string, Requirement, boolean]>([
   ['more slots', ask({ cpus: 5 }), false],
   ['all its memory', ask({ memBytes: 8 * GiB }), true],
   ['to share slots', ask({ oversubscribe: true }), true],
+  ['the launcher criu', ask({ launcher: 'criu' }), true],
   ['more memory', ask({ memBytes: 8 * GiB + 1 }), false],
 ])('a job that asks for %s runs on n1: %s', (_name, requirement, expected) => {
   expect(suits(requirement, n1)).toBe(expected);
@@ -74,4 +76,15 @@ describe('after reruns with other limits', () => {
     expect(requirement).toEqual({ nodes: ['n1'], labels: {}, cpus, memBytes: gib * GiB, oversubscribe: false });
     expect(classesOf(batch)).toContain(placementClass(requirement));
   });
+});
+
+test('a job that needs a launcher goes to nodes with it, and to any that could hold it where none has it', () => {
+  const needy = ask({ launcher: 'criu', cpus: 2 });
+  const plain = { ...n1, launchers: ['plain' as const] };
+  const able = { ...n1, name: 'n2', launchers: ['plain' as const, 'criu' as const] };
+  const small = { ...able, name: 'n3', maxSlots: 1 };
+  const names = (nodes: readonly { name: string }[]): string[] => nodes.map(({ name }) => name);
+  expect(names(nodesFor(needy, [plain, able, small]))).toEqual(['n2']);
+  expect(names(nodesFor(needy, [plain, small]))).toEqual(['n1']);
+  expect(names(nodesFor(ask({}), [plain, able, small]))).toEqual(['n1', 'n2', 'n3']);
 });

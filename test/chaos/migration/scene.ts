@@ -7,6 +7,7 @@ import { expect } from 'vitest';
 import { jobOf, jobsOf, logsOf, open, submit } from '../../kit/batches.ts';
 import { root } from '../../kit/open-home.ts';
 import { imagesInMemory } from '../../kit/images-in-memory.ts';
+import { criuReady } from '../../kit/cluster/criu-ready.ts';
 import { living } from '../../kit/cluster/living.ts';
 import { until } from '../../kit/until.ts';
 import type { Ground, GroundNode } from '../kit/ground.ts';
@@ -36,6 +37,7 @@ export async function begin(ground: Ground, mib: number): Promise<Way> {
   const id = await submit(ground, [...args, '--', counter(), ground.shared, String(mib)]);
   await counts(ground);
   await two.start();
+  await criuReady(ground, one.name, two.name);
   return { id, source: one, target: two };
 }
 

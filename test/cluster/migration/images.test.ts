@@ -18,7 +18,7 @@ import { useCluster } from '../../kit/cluster/use-cluster.ts';
 import { skipUnless } from '../../kit/needs.ts';
 import { until } from '../../kit/until.ts';
 import { held } from './programs.ts';
-import { begins, finish, folderOf, goesOn, type Movable, nothingLeft, startMovable } from './steps.ts';
+import { begins, finish, folderOf, goesOn, type Movable, nothingLeft, startAll, startMovable } from './steps.ts';
 
 const cluster = useCluster({ nodes: 3 });
 const here = { ...skipUnless('netns', 'criu'), timeout: 120_000 };
@@ -44,7 +44,7 @@ function flip(path: string, at: number): void {
 
 /** A job with an image on another node, which is changed before the job's own node is gone. */
 async function restartedFrom(damage: (keeper: string) => void): Promise<{ job: Movable; node: string }> {
-  await cluster.start(['--slots', '2', '--lease', '4s']);
+  await startAll(cluster, ['--slots', '2', '--lease', '4s']);
   const job = await startMovable(cluster, held('memory', 1, '8'));
   const { node } = await begins(cluster, job);
   expect(await cluster.omx(['checkpoint', job.id])).toMatchObject({ code: 0, stderr: '' });
@@ -93,7 +93,7 @@ test('an image of another version of omx, or with another manifest, is refused',
 });
 
 test('what is changed on its way is refused before it is thawed, and the job goes on where it was', here, async () => {
-  await cluster.start(['--slots', '2']);
+  await startAll(cluster, ['--slots', '2']);
   // Much of it, so that there is time on the way.
   const job = await startMovable(cluster, held('memory', 1, '200'));
   const { node } = await begins(cluster, job);

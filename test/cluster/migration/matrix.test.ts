@@ -5,7 +5,18 @@ import { useCluster } from '../../kit/cluster/use-cluster.ts';
 import { skipUnless } from '../../kit/needs.ts';
 import { until } from '../../kit/until.ts';
 import { type Program, programs } from './programs.ts';
-import { begins, cpuOf, finish, goesOn, leftOn, type Movable, move, nothingLeft, startMovable } from './steps.ts';
+import {
+  begins,
+  cpuOf,
+  finish,
+  goesOn,
+  leftOn,
+  type Movable,
+  move,
+  nothingLeft,
+  startAll,
+  startMovable,
+} from './steps.ts';
 
 /** How often each program is moved; `npm run migration` says ten times. */
 const times = Number(process.env['OMX_MIGRATION_TIMES'] ?? 1);
@@ -56,7 +67,7 @@ describe('moved', () => {
 
   for (const program of programs) {
     test(`${program.name}: ${times} times`, { ...guard(program), timeout }, async () => {
-      await (started ??= cluster.start(['--slots', '2']));
+      await (started ??= startAll(cluster, ['--slots', '2']));
       const command = program.command(times);
       // At the same time, so that whatever else this machine does slows both.
       const still = await startMovable(cluster, command, { nodes: ['n3'] });
@@ -85,7 +96,7 @@ describe('restarted from its image when its node is gone', () => {
 
   for (const program of programs.filter(({ name }) => isLong || restarted.has(name))) {
     test(`${program.name} goes on elsewhere`, { ...guard(program), timeout }, async () => {
-      await cluster.start(['--slots', '2', '--lease', '4s']);
+      await startAll(cluster, ['--slots', '2', '--lease', '4s']);
       const command = program.command(times);
       const still = await startMovable(cluster, command, { nodes: ['n3'] });
       const job = await startMovable(cluster, command, { nodes: ['n1', 'n2'] });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { type Commands, finish as finishBatch, jobOf, logsOf, submit, waitFor } from '../../kit/batches.ts';
+import { criuReady } from '../../kit/cluster/criu-ready.ts';
 import { mountOn } from '../../kit/cluster/mounted.ts';
 import type { ClusterNode } from '../../kit/cluster/node.ts';
 import { useCluster } from '../../kit/cluster/use-cluster.ts';
@@ -53,6 +54,7 @@ describe('a move that cannot be is refused with its reason, and the job goes on'
         ),
       ),
     );
+    await criuReady(cluster, 'n1', 'n2', 'n4');
     filler = await startMovable(cluster, waiting(), { nodes: ['n2'] });
     await begun(cluster, filler);
   }, 120_000);

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 
 import { type Commands, type JobJson, jobOf, logsOf, open, submit } from '../../kit/batches.ts';
 import type { Cluster } from '../../kit/cluster/cluster.ts';
+import { criuReady } from '../../kit/cluster/criu-ready.ts';
 import { imagesInMemory } from '../../kit/images-in-memory.ts';
 import { processesOf } from '../../kit/left-behind.ts';
 import { until } from '../../kit/until.ts';
@@ -12,6 +13,12 @@ import { until } from '../../kit/until.ts';
 export interface Movable {
   readonly id: string;
   readonly cwd: string;
+}
+
+/** Starts a worker on each node, and waits until jobs can be moved to all of them. */
+export async function startAll(cluster: Cluster, args: readonly string[]): Promise<void> {
+  await cluster.start(args);
+  await criuReady(cluster, ...cluster.nodes.map(({ name }) => name));
 }
 
 let made = 0;

@@ -5,7 +5,7 @@ import { jobOf, logsOf, open, waitFor } from '../../kit/batches.ts';
 import { useCluster } from '../../kit/cluster/use-cluster.ts';
 import { skipUnless } from '../../kit/needs.ts';
 import { until } from '../../kit/until.ts';
-import { begins, finish, move, nothingLeft, startMovable } from './steps.ts';
+import { begins, finish, move, nothingLeft, startAll, startMovable } from './steps.ts';
 
 const cluster = useCluster({ nodes: 3 });
 
@@ -25,7 +25,7 @@ test(
     timeout: 120_000,
   },
   async () => {
-    await cluster.start(['--slots', '1']);
+    await startAll(cluster, ['--slots', '1']);
     const job = await startMovable(cluster, ['sh', '-c', counter]);
     const tail = cluster.omxSpawn(['tail', '-f', job.id]);
     const feed = cluster.omxSpawn(['events', '-f', job.id]);

@@ -2,6 +2,7 @@ import { type BatchId, batchId } from '@omx/core';
 import {
   globalKeys,
   type NodeOffer,
+  nodesFor,
   NodeStore,
   offers,
   parsePlacementClass,
@@ -87,11 +88,11 @@ export class ClassList {
     if (performance.now() - this.#readAt > (isQuiet ? quietlyKnownForMs : knownForMs)) await this.#read();
   }
 
-  /** What others can start, where this node cannot start something. Nobody at all can: then it says so in their place. */
-  async #offered(asked: readonly Requirement[]): Promise<readonly NodeOffer[]> {
+  /** They matter where this node cannot start something that they can. */
+  async #others(asked: readonly Requirement[]): Promise<readonly NodeOffer[]> {
     if (asked.every((requirement) => offers(requirement, this.#node))) return [];
     const known = await new NodeStore(this.#redis).list();
-    return known.filter(({ state, role }) => state !== 'down' && role !== 'home');
+    return known.filter(({ name, role }) => name !== this.#node.name && role !== 'home');
   }
 
   async #read(): Promise<void> {
@@ -103,11 +104,11 @@ export class ClassList {
     for (const name of this.#names) if (!names.includes(name)) await this.#delivery.forget(name);
     this.#names = names;
     const asked = names.map((name) => ({ name, requirement: parsePlacementClass(name) }));
-    const offered = await this.#offered(asked.map(({ requirement }) => requirement));
+    const others = await this.#others(asked.map(({ requirement }) => requirement));
     this.#classes = asked.flatMap(({ name, requirement }) => {
       const { nodes, labels, cpus, memBytes, oversubscribe } = requirement;
       if (!suits(requirement, this.#node)) return [];
-      if (!offers(requirement, this.#node) && offered.some((node) => offers(requirement, node))) return [];
+      if (!nodesFor(requirement, [this.#node, ...others]).includes(this.#node)) return [];
       const demand = { slots: cpus, oversubscribe, ...(memBytes === 0 ? {} : { memBytes }) };
       return [{ name, demand, isChoosy: nodes.length + Object.keys(labels).length > 0 }];
     });

@@ -155,7 +155,9 @@ export function makeParts(ground: Ground): NodeParts {
   executor.onRecorded = (attempt, end) => {
     quarantine.ended(attempt, end);
     if (attempt.launcher === 'criu')
-      images.dropper.ended(attempt).catch((error: unknown) => log.error({ err: error }, 'an image could not be dropped'));
+      images.dropper
+        .ended(attempt)
+        .catch((error: unknown) => log.error({ err: error }, 'an image could not be dropped'));
   };
   executor.onOther = (event) => selfTest.hear(event);
   followUps.beforeStop = async () => quarantine.settle();

@@ -248,7 +248,7 @@ export class NodeWorker {
       parts.quarantine.close();
       await parts.takeLoop.stop();
       // Not waited for: the queue may be away.
-      parts.moving.balancer.leave().catch((error: unknown) => this.#failed(error));
+      parts.moving.balancer.close().catch((error: unknown) => this.#failed(error));
       if (options.keepJobs !== true) await giveAwayAndLeave(parts, this.#attempts, this.#options);
       await parts.moving.handOver.close();
       if (options.keepJobs !== true) await parts.executor.giveUp();

@@ -1,5 +1,5 @@
 import { type Bytes, eachOf, formatBytes, type NodeInfo, textOf } from '@omx/core';
-import { type PathAnswer, type PathQuestion, requirementOf, suits } from '@omx/queue';
+import { type PathAnswer, type PathQuestion, requirementOf, nodesFor } from '@omx/queue';
 
 import { JobCommands } from '../acting/job-commands.ts';
 import { oneLine } from '../render/table.ts';
@@ -16,7 +16,7 @@ export async function checkBatch(session: Session, selection: Selection, nodes: 
   const { batch } = selection;
   const name = `batch ${batch.id}`;
   const requirement = requirementOf(batch.spec);
-  const able = nodes.filter((node) => node.state !== 'down' && node.role !== 'home' && suits(requirement, node));
+  const able = nodesFor(requirement, nodes).filter((node) => node.state !== 'down' && node.role !== 'home');
   if (able.length === 0)
     return [warn(name, 'no node that is up may take its jobs', `omx why ${batch.id} says what it asks for`)];
   const questions = await questionsOf(session, selection);

@@ -1,5 +1,5 @@
 import { formatBytes, type NodeInfo } from '@omx/core';
-import { isLabelled, isNamed, type Requirement, suits } from '@omx/queue';
+import { isLabelled, isNamed, nodesFor, type Requirement, suits } from '@omx/queue';
 
 /** So many nodes are named one by one. */
 const mostNamed = 5;
@@ -33,7 +33,7 @@ export function neverPlaced(asked: Requirement, nodes: readonly NodeInfo[]): str
 export function notPlaced(asked: Requirement, nodes: readonly NodeInfo[]): string[] {
   if (nodes.length === 0)
     return ['no node has joined yet; omx up starts a worker here, omx worker is one in the foreground'];
-  const able = nodes.filter((node) => suits(asked, node));
+  const able = nodesFor(asked, nodes);
   const working = able.filter((node) => node.role !== 'home');
   if (working.some((node) => node.state === 'up')) return [];
   const states = listOf(able, (node) => `${node.name} is ${stateText(node)}`);
@@ -60,12 +60,13 @@ function noneNamed({ nodes: names }: Requirement, nodes: readonly NodeInfo[]): s
 }
 
 /** In the words of the command line. */
-function wanted({ nodes, labels, cpus, memBytes }: Requirement): string {
+function wanted({ nodes, labels, cpus, memBytes, launcher }: Requirement): string {
   return [
     ...(nodes.length === 0 ? [] : [`--node ${nodes.join(',')}`]),
     ...Object.entries(labels).map(([key, value]) => `--label ${key}=${value}`),
     ...(cpus === 1 ? [] : [`--cpus ${cpus}`]),
     ...(memBytes === 0 ? [] : [`--mem ${formatBytes(memBytes)}`]),
+    ...(launcher === undefined ? [] : [`--launcher ${launcher}`]),
   ].join(' ');
 }
 

@@ -1,5 +1,5 @@
 import { type Batch, type BatchSpec, formatBytes, formatDuration, type Job, type NodeInfo } from '@omx/core';
-import { requirementOf, suits } from '@omx/queue';
+import { requirementOf, nodesFor } from '@omx/queue';
 
 import { localTime } from '../render/times.ts';
 import { notPlaced } from './placement.ts';
@@ -59,20 +59,16 @@ export function queuedReasons(facts: WaitingFacts): string[] {
   return [...throttled, ...placeReasons(facts, throttled.length > 0), ...launcherReasons(facts)];
 }
 
-/** A node without the launcher takes the job all the same, and then cannot start it. */
+/** Where no node has the launcher, one without takes the job, and says that it cannot start it. */
 function launcherReasons({ spec, nodes }: WaitingFacts): string[] {
   const { launcher } = spec;
   if (launcher === 'auto' || launcher === 'plain') return [];
   const asked = requirementOf(spec);
-  const able = nodes.filter((node) => node.state === 'up' && node.role !== 'home' && suits(asked, node));
+  const able = nodesFor(asked, nodes).filter((node) => node.state === 'up' && node.role !== 'home');
   const lacking = able.filter((node) => !node.launchers.includes(launcher));
-  if (lacking.length === 0) return [];
-  if (lacking.length === able.length)
-    return [`no node that could run it has the launcher ${launcher}; omx doctor says why`];
-  const names = lacking.map(({ name }) => name).join(', ');
-  return [
-    `${names} ${lacking.length === 1 ? 'has' : 'have'} no launcher ${launcher} and could not start it; --node or --label keeps it away from there`,
-  ];
+  return lacking.length > 0 && lacking.length === able.length
+    ? [`no node that could run it has the launcher ${launcher}; omx doctor says why`]
+    : [];
 }
 
 /** What is wrong with the nodes, from the job's point of view. */
@@ -80,7 +76,7 @@ function placeReasons({ spec, nodes, batch }: WaitingFacts, explained: boolean):
   const asked = requirementOf(spec);
   const nowhere = notPlaced(asked, nodes);
   if (nowhere.length > 0) return nowhere;
-  const able = nodes.filter((node) => node.state === 'up' && node.role !== 'home' && suits(asked, node));
+  const able = nodesFor(asked, nodes).filter((node) => node.state === 'up' && node.role !== 'home');
   const names = (some: readonly NodeInfo[]): string => some.map(({ name }) => name).join(', ');
   if (able.every((node) => node.slots === 0))
     return [

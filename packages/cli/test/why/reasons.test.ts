@@ -202,14 +202,15 @@ test('a running job that nobody can move, and what would have made it movable', 
   expect(line(specOf({ launcher: 'plain' }), ['plain', 'criu'])).toMatch(/until it ends$/);
 });
 
-test('a queued job that some nodes, or all, could not start', () => {
+test('a queued job that only some nodes, or none, could start', () => {
   const reasons = (...nodes: NodeInfo[]): string => {
     const spec = specOf({ launcher: 'criu' });
     const facts = { id: 'b7.7', job: freshJob('queued', submittedAt), batch: batchOf(spec), spec, nodes };
     return queuedReasons({ ...facts, active: 0, dependencies: [], now }).join('\n');
   };
   const able = nodeOf({ name: 'n2', launchers: ['plain', 'criu'] });
-  expect(reasons(nodeOf(), able)).toMatch(/n1 has no launcher criu and could not start it; --node or --label/);
+  expect(reasons(nodeOf(), { ...able, running: able.slots })).toMatch(/slots of n2 are busy/);
+  expect(reasons(nodeOf(), { ...able, state: 'down' })).toMatch(/n2 is down \(it asks for --launcher criu\)/);
   expect(reasons(nodeOf())).toMatch(/no node that could run it has the launcher criu; omx doctor/);
   expect(reasons(able)).not.toMatch(/launcher/);
 });

@@ -52,6 +52,7 @@ async function sendAway(job: Job, child: Child): Promise<Away> {
   const sent: number[] = [];
   const deputy = await Deputy.hold({
     ...{ pid: child.pid, startTicks: child.startTicks, results: folder, folder: job.job.folder },
+    known: frozen.pending,
     onSent: (signals) => sent.push(...signals),
   });
   if (deputy === undefined) throw new Error('there is no deputy');
@@ -71,24 +72,28 @@ describe.each(shapes)('in a capsule with %s', (_, userNamespace) => {
     ['plain', '900:11'],
     ['threads', '901'],
     ['handler', '902:10'],
-  ])('a child (%s %s) runs elsewhere, and its parent sees nothing of it', { ...skip, timeout: 60_000 }, async (kind, work) => {
-    const command = family(kind, work, '3');
-    const still = await Job.start(command, shape).end();
-    const job = Job.start(command, shape);
-    const { copy, deputy, child } = await sendAway(job, await busiest(job));
-    expect(readProcessStat(child.pid)?.state).toBe('t');
-    const end = await copy.ended;
-    expect(job.text('out')).not.toContain(`${work} has`);
-    deputy.end(end ?? {});
-    expect(await deputy.fate).toBe('ended');
-    const moved = await job.end();
-    expect(sorted(moved.out)).toBe(sorted(still.out));
-    expect(sorted(moved.err)).toBe(sorted(still.err));
-    expect(moved.ended).toEqual(still.ended);
-    const sum = (moved.usage?.userUs ?? 0) + (end?.usage.userUs ?? 0);
-    expect(sum / (still.usage?.userUs ?? 1)).toBeGreaterThan(0.9);
-    expect(sum / (still.usage?.userUs ?? 1)).toBeLessThan(1.1);
-  });
+  ])(
+    'a child (%s %s) runs elsewhere, and its parent sees nothing of it',
+    { ...skip, timeout: 60_000 },
+    async (kind, work) => {
+      const command = family(kind, work, '3');
+      const still = await Job.start(command, shape).end();
+      const job = Job.start(command, shape);
+      const { copy, deputy, child } = await sendAway(job, await busiest(job));
+      expect(readProcessStat(child.pid)?.state).toBe('t');
+      const end = await copy.ended;
+      expect(job.text('out')).not.toContain(`${work} has`);
+      deputy.end(end ?? {});
+      expect(await deputy.fate).toBe('ended');
+      const moved = await job.end();
+      expect(sorted(moved.out)).toBe(sorted(still.out));
+      expect(sorted(moved.err)).toBe(sorted(still.err));
+      expect(moved.ended).toEqual(still.ended);
+      const sum = (moved.usage?.userUs ?? 0) + (end?.usage.userUs ?? 0);
+      expect(sum / (still.usage?.userUs ?? 1)).toBeGreaterThan(0.9);
+      expect(sum / (still.usage?.userUs ?? 1)).toBeLessThan(1.1);
+    },
+  );
 
   test('a copy that is lost was never there: the original goes on', { ...skip, timeout: 60_000 }, async () => {
     const command = family('plain', '800', '3');
@@ -138,27 +143,35 @@ test('who kills the original is told so', { ...skip, timeout: 60_000 }, async ()
   expect((await job.end()).out).toBe('9000 begins\n9000 -> exit -1 signal 9\ndone\n');
 });
 
-test('an original that is held no longer stays stopped, and can be held again', { ...skip, timeout: 60_000 }, async () => {
-  const job = Job.start(family('plain', '500'));
-  const { copy, deputy, child } = await sendAway(job, await busiest(job));
-  process.kill(child.pid, 'SIGCONT');
-  deputy.release();
-  expect(await deputy.fate).toBe('released');
-  await until(() => readProcessStat(child.pid)?.state === 'T');
-  await copy.kill();
-  const again = await Deputy.hold({
-    ...{ pid: child.pid, startTicks: child.startTicks, results: newTop(), folder: job.job.folder },
-    onSent: () => undefined,
-  });
-  again?.letGo();
-  expect((await job.end()).out).toMatch(/500 -> exit 244 signal 0\ndone\n$/);
-});
+test(
+  'an original that is held no longer stays stopped, and can be held again',
+  { ...skip, timeout: 60_000 },
+  async () => {
+    const job = Job.start(family('plain', '500'));
+    const { copy, deputy, child } = await sendAway(job, await busiest(job));
+    process.kill(child.pid, 'SIGCONT');
+    deputy.release();
+    expect(await deputy.fate).toBe('released');
+    await until(() => readProcessStat(child.pid)?.state === 'T');
+    await copy.kill();
+    const again = await Deputy.hold({
+      ...{ pid: child.pid, startTicks: child.startTicks, results: newTop(), folder: job.job.folder },
+      known: 0n,
+      onSent: () => undefined,
+    });
+    again?.letGo();
+    expect((await job.end()).out).toMatch(/500 -> exit 244 signal 0\ndone\n$/);
+  },
+);
 
 test.each([
   [family('pipe', '9000'), /has a pipe open/],
   [family('shared', '9000'), /shares memory/],
   [['sh', '-c', 'exec 5>>file; (while :; do :; done); :'], /has \/tmp\/.omx-\d+\/file open for writing/],
-  [['sh', '-c', 'exec 5<"$0"; (while :; do :; done); :', join(programs, 'family.c')], /reads .*family.c, which other processes/],
+  [
+    ['sh', '-c', 'exec 5<"$0"; (while :; do :; done); :', join(programs, 'family.c')],
+    /reads .*family.c, which other processes/,
+  ],
 ])('what a child shares keeps it at home: %s', { ...skip, timeout: 60_000 }, async (command, reason) => {
   const job = Job.start(command);
   const child = await busiest(job);
@@ -179,7 +192,11 @@ test('the command itself and what has children is no candidate', { ...skip, time
 describe('the end of a deputy', { ...skip, timeout: 60_000 }, () => {
   const loop = ['sh', '-c', 'while :; do :; done'];
   const deaf = ['sh', '-c', 'trap "" TERM USR1; trap ":" SEGV; while :; do :; done'];
-  const threads = ['python3', '-c', 'import threading\nfor _ in range(3): threading.Thread(target=lambda: threading.Event().wait()).start()\nwhile True: pass'];
+  const threads = [
+    'python3',
+    '-c',
+    'import threading\nfor _ in range(3): threading.Thread(target=lambda: threading.Event().wait()).start()\nwhile True: pass',
+  ];
 
   /** How a process ends that is stopped, held and ended in this way. */
   async function endOf(
@@ -200,7 +217,10 @@ describe('the end of a deputy', { ...skip, timeout: 60_000 }, () => {
     child.kill('SIGSTOP');
     await until(() => readProcessStat(pid)?.state === 'T');
     const startTicks = readProcessStat(pid)?.startTicks ?? 0;
-    const deputy = await Deputy.hold({ pid, startTicks, results: top, folder: join(top, 'job'), onSent: () => undefined });
+    const deputy = await Deputy.hold({
+      ...{ pid, startTicks, results: top, folder: join(top, 'job') },
+      ...{ known: 0n, onSent: () => undefined },
+    });
     deputy?.end(end);
     expect(await deputy?.fate).toBe('ended');
     return ended;

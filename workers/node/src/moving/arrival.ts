@@ -321,7 +321,8 @@ export class Arrivals {
       try {
         const copy = (arrival.copy ??= await this.#makeCopy(arrival));
         // By now the record names this node: what it says of the start is true for the copy.
-        if ('startedAt' in snapshot.job && snapshot.job.startedAt !== undefined) attempt.startedAt = snapshot.job.startedAt;
+        if ('startedAt' in snapshot.job && snapshot.job.startedAt !== undefined)
+          attempt.startedAt = snapshot.job.startedAt;
         writeNote(nodeDir, attempt, { shape: copy.shape, earlier: copy.earlier });
         const end = await copy.go();
         this.#end(key, arrival);

@@ -55,6 +55,7 @@ export class Balancer {
   readonly #asking = new Map<string, Promise<void>>();
   #history: MigrationHistory = emptyHistory;
   #hasSeat = false;
+  #isClosed = false;
 
   constructor(options: BalancerOptions) {
     this.#options = options;
@@ -68,8 +69,9 @@ export class Balancer {
       await this.leave();
       return restMs;
     }
-    this.#hasSeat = await seat.take(seatMs);
-    if (!this.#hasSeat) {
+    this.#hasSeat = !this.#isClosed && (await seat.take(seatMs));
+    if (this.#isClosed) await seat.leave();
+    if (!this.#hasSeat || this.#isClosed) {
       this.#history = emptyHistory;
       return restMs;
     }
@@ -84,6 +86,13 @@ export class Balancer {
     if (!this.#hasSeat) return;
     this.#hasSeat = false;
     this.#history = emptyHistory;
+    await this.#options.seat.leave();
+  }
+
+  /** The same for good, also where an earlier balancer of this node had the seat. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#hasSeat = false;
     await this.#options.seat.leave();
   }
 

@@ -179,7 +179,12 @@ export class Departures implements Mover {
     }
     for (const attempt of attempts.all()) {
       const { job } = attempt.snapshot;
-      if (attempt.phase === 'running' && attempt.inHand === undefined && job.status === 'frozen' && job.wish !== 'freeze')
+      if (
+        attempt.phase === 'running' &&
+        attempt.inHand === undefined &&
+        job.status === 'frozen' &&
+        job.wish !== 'freeze'
+      )
         await executor.record(attempt, { type: 'thaw', attempt: attempt.number });
     }
   }
@@ -331,7 +336,7 @@ export class Departures implements Mover {
 
   /** Resolves when the copy waits there; the target reads every byte of the image before. */
   async #thawThere(to: string, request: ThawRequest, withinMs: number): Promise<void> {
-    for (const end = performance.now() + withinMs; ; ) {
+    for (const end = performance.now() + withinMs; ;) {
       try {
         await this.#ask(to, request, askAgainMs);
         return;

@@ -122,9 +122,7 @@ export class HandOver {
   }
 }
 
-function makeArrivals(
-  options: HandOverOptions & Pick<ArrivalOptions, 'request' | 'arrived'>,
-): Arrivals {
+function makeArrivals(options: HandOverOptions & Pick<ArrivalOptions, 'request' | 'arrived'>): Arrivals {
   return new Arrivals({
     ...options,
     refusal: (demand, rss) => roomRefusal(options, demand, rss),

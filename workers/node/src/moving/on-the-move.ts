@@ -5,11 +5,7 @@ import type { Attempt } from '../attempt.ts';
 import type { BatchRuntime } from '../batch-cache.ts';
 
 /** The attempt that a record tells of, for a job that comes here or was about to leave. */
-export function attemptOnTheMove(
-  runtime: BatchRuntime,
-  snapshot: JobSnapshot,
-  phase: 'arriving' | 'running',
-): Attempt {
+export function attemptOnTheMove(runtime: BatchRuntime, snapshot: JobSnapshot, phase: 'arriving' | 'running'): Attempt {
   const { batch } = runtime;
   const { ordinal, job } = snapshot;
   const { limits, oversubscribe } = runtime.specOf(ordinal);

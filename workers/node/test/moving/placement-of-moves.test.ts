@@ -6,7 +6,10 @@ import { nodeInfo } from './nodes.ts';
 
 describe('which nodes may have a job', () => {
   const self = nodeInfo('n1');
-  const asks = { nodes: [], labels: {}, oversubscribe: false, limits: defaultLimits };
+  const asks = {
+    ...{ nodes: [], labels: {}, oversubscribe: false, limits: defaultLimits },
+    ...{ launcher: 'criu' as const, forkMigrate: false },
+  };
   const root = { user: 'root', uid: 0, gid: 0 };
 
   test('the others that are like it', () => {

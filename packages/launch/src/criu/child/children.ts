@@ -38,5 +38,7 @@ export function readChildren(pid: number, roots: Roots = machineRoots): readonly
 /** A process's own state is that of its first thread. */
 function hasBusyThread(pid: number, roots: Roots): boolean {
   const tasks = `${roots.proc}/${pid}`;
-  return numericEntries(`${tasks}/task`).some((task) => readProcessStat(task, { ...roots, proc: `${tasks}/task` })?.state === 'R');
+  return numericEntries(`${tasks}/task`).some(
+    (task) => readProcessStat(task, { ...roots, proc: `${tasks}/task` })?.state === 'R',
+  );
 }

@@ -14,7 +14,9 @@ export interface HoldOptions {
   readonly results: string;
   /** The job's folder. */
   readonly folder: string;
-  /** Signals that processes have sent to it; each once. */
+  /** Signals on their way to it that its copy has already: bit 0 is signal 1. */
+  readonly known: bigint;
+  /** Signals that processes have sent to it meanwhile; the same again only after it was taken back. */
   readonly onSent: (signals: readonly number[]) => void;
 }
 
@@ -74,13 +76,13 @@ async function tryToHold(
   options: HoldOptions,
 ): Promise<{ readonly holder: Holder; readonly fate: Promise<DeputyFate> } | string> {
   const { pid, startTicks, results, folder, onSent } = options;
+  let { known } = options;
   const files = [folderFiles.out, folderFiles.err].flatMap((name) => [join(results, name), join(folder, name)]);
   const holder = spawn(capsuleBinary(), ['deputy', String(pid), String(startTicks), ...files], {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
   let [words, said] = ['', ''];
-  let known = 0n;
   let fate: DeputyFate | undefined;
   holder.stdin.on('error', () => undefined);
   holder.stderr.on('data', (chunk: Buffer) => (said += String(chunk)));

@@ -5,6 +5,7 @@ import { noUsage, OmxError } from '@omx/core';
 import { execa } from 'execa';
 import type { CriuProgram } from '../../host/criu-program.ts';
 import { readProcessStat } from '../../host/process.ts';
+import { readText } from '../../host/read.ts';
 import { capsuleBinary } from '../capsule-binary.ts';
 import { carry } from '../carried.ts';
 import { dumpArgv } from '../commands.ts';
@@ -33,6 +34,8 @@ export interface FreezeChildOptions {
 /** A child that stands still, with its image written. Exactly one of `keepGoing` and `stay` must follow, as for `Frozen`. */
 export interface FrozenChild {
   readonly image: string;
+  /** Signals that the image has on their way to the child: bit 0 is signal 1. */
+  readonly pending: bigint;
   /** Writes the manifest, which makes the image complete. */
   seal(): Promise<ImageManifest>;
   /** The child goes on as if nothing had happened; does nothing after `stay`. */
@@ -61,7 +64,10 @@ export async function freezeChild(options: FreezeChildOptions): Promise<FrozenCh
   const refusal = (reason: string): OmxError => {
     readMembers(job.pid);
     const code = isThere(child) ? 'CANNOT_MOVE' : 'NOT_RUNNING';
-    return new OmxError(`the process ${child.pid} cannot be moved now: ${reason}`, { code, hint: 'it goes on where it is' });
+    return new OmxError(`the process ${child.pid} cannot be moved now: ${reason}`, {
+      code,
+      hint: 'it goes on where it is',
+    });
   };
   if (inside === undefined || !isThere(child)) throw refusal('it has ended');
   const before = inspectChild(child.pid, members, shape);
@@ -95,6 +101,7 @@ export async function freezeChild(options: FreezeChildOptions): Promise<FrozenCh
     };
     return {
       image,
+      pending: pendingOf(child.pid),
       seal: async () => writeManifest(image, { ...manifest, files: await digestImage(image) }),
       keepGoing: async () => dump.release(),
       stay: async () => {
@@ -108,6 +115,12 @@ export async function freezeChild(options: FreezeChildOptions): Promise<FrozenCh
     await dump.release();
     throw error;
   }
+}
+
+/** Source: proc(5), `SigPnd` and `ShdPnd` of `/proc/pid/status`. */
+function pendingOf(pid: number): bigint {
+  const masks = (readText(`/proc/${pid}/status`) ?? '').matchAll(/^(?:SigPnd|ShdPnd):\t([0-9a-f]+)$/gm);
+  return [...masks].reduce((all, [, mask]) => all | BigInt(`0x${mask}`), 0n);
 }
 
 /** The job's folder as the copy finds it: nothing in it but empty outputs, of the modes that criu compares. */
