@@ -37,6 +37,8 @@ export interface Attempt {
   memBytes?: number;
   /** What is being done with it as a whole; one thing at a time. */
   inHand?: 'move' | 'image' | 'freeze' | 'thaw';
+  /** So many of its children run on other nodes, or are on their way: it can only be moved as a whole once they are back. */
+  childrenAway?: number;
   /** It was thawed here: when it began the shepherd does not know. */
   isCopy?: boolean;
   /** Takes what the shepherd tells of it, instead of the executor: its process is being ended or made by whoever moves it. */

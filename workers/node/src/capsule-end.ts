@@ -5,6 +5,7 @@ import { type CapsuleStatus, type EndedEvent, readStatus, wholeUsage } from '@om
 
 import { type AttemptFiles, jobFolder } from './job-folders.ts';
 import { readNote } from './capsule-jobs.ts';
+import { usedElsewhere } from './moving/children/elsewhere.ts';
 
 /** How `omx-capsule` exits where it failed by itself; `native/capsule/capsule.h` says the same. */
 const failedCode = 125;
@@ -18,8 +19,9 @@ export function wholeEnd(nodeDir: string, attempt: AttemptFiles, event: EndedEve
   const earlier = readNote(nodeDir, attempt)?.earlier;
   // The shepherd's own count is that of this stay, with what it took to thaw the job where it was thawed.
   const here = status !== undefined && (earlier !== undefined || event.lost === true) ? status.usage : event.usage;
-  const usage =
+  const own =
     earlier === undefined ? here : status === undefined ? addUsage(earlier, here) : wholeUsage(earlier, status);
+  const usage = addUsage(own, usedElsewhere(jobFolder(nodeDir, attempt)));
   if (event.lost !== true || status === undefined) return { ...event, usage };
   const { lost: _lost, exitCode: _code, signal: _signal, ...rest } = event;
   const { exitCode, signal } = status;

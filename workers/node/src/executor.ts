@@ -1,22 +1,15 @@
-import {
-  type AttemptEnd,
-  type BatchId,
-  isOmxError,
-  type JobEvent,
-  type NotStartedReason,
-  type Outcome,
-} from '@omx/core';
-import { type EndedEvent, type RefusedEvent, type Shepherd, type ShepherdEvent, type StartRequest } from '@omx/launch';
+import { type AttemptEnd, type BatchId, isOmxError, type JobEvent } from '@omx/core';
+import { type EndedEvent, type Shepherd, type ShepherdEvent, type StartRequest } from '@omx/launch';
 import { type BatchStore, type JobStore, queueClock } from '@omx/queue';
 import type { ResultsPool } from '@omx/worker-results';
 import type { Logger } from 'pino';
 
 import type { Attempt, Attempts } from './attempt.ts';
+import { AttemptEnds, shortageMs } from './attempt-ends.ts';
 import type { BatchCache, BatchRuntime } from './batch-cache.ts';
-import { capsuleFailure, type CapsuleFailure, wholeEnd } from './capsule-end.ts';
+import { wholeEnd } from './capsule-end.ts';
 import { type Capacity, type Demand, startable, sumOf } from './capacity.ts';
-import { isShortage, outcomeOfEnd, refusalReason } from './ending.ts';
-import { reportOfEnd } from './end-report.ts';
+import { isShortage } from './ending.ts';
 import type { FollowUps } from './follow-ups.ts';
 import { filesOf, removeJobFolder } from './job-folders.ts';
 import { overMemoryLimit } from './memory-limits.ts';
@@ -45,14 +38,13 @@ interface ExecutorOptions {
 
 /** More unreported ends than this, and nothing new is taken until they are written: bounds memory while Redis is slow. */
 const mostUnreported = 2000;
-/** A node short of processes, files or disk waits so long before it takes work again. */
-const shortageMs = 1000;
 
 /** Starts claimed jobs as slots come free, and turns what the shepherd reports into records. */
 export class Executor {
   readonly #options: ExecutorOptions;
   readonly #reporter: Reporter;
   #ready: Attempt[] = [];
+  readonly #ends: AttemptEnds;
   readonly #starts = new StartReports((attempt, at) => this.#reportStart(attempt, at));
   #isStarting = false;
   #outputKept: ReadonlySet<string> = new Set();
@@ -80,6 +72,8 @@ export class Executor {
         failed: (error) => options.log.error({ err: error }, 'a result could not be written'),
       },
     });
+    const onShortage = (): void => this.onShortage(shortageMs);
+    this.#ends = new AttemptEnds({ ...options, reporter: this.#reporter, onShortage });
   }
 
   /** Claimed and not started, the next first. */
@@ -120,7 +114,7 @@ export class Executor {
     attempt.cancelledBy ??= 'user';
     if (attempt.phase === 'ready') {
       this.#ready = this.#ready.filter((other) => other !== attempt);
-      this.#end(attempt, { kind: 'cancelled', by: attempt.cancelledBy });
+      this.#ends.end(attempt, { kind: 'cancelled', by: attempt.cancelledBy });
       return;
     }
     if (attempt.phase === 'ending') return;
@@ -180,7 +174,7 @@ export class Executor {
   giveBack(unstarted: readonly Attempt[]): void {
     const given = new Set(unstarted.filter((attempt) => attempt.phase === 'ready'));
     this.#ready = this.#ready.filter((attempt) => !given.has(attempt));
-    for (const attempt of given) this.#handBack(attempt);
+    for (const attempt of given) this.#ends.handBack(attempt);
   }
 
   /** A copy runs as the attempt from now on. @param end where it has ended already */
@@ -194,25 +188,20 @@ export class Executor {
   async startAnew(attempt: Attempt): Promise<void> {
     const { attempts, shepherd } = this.#options;
     if (attempt.fenced === true) attempts.remove(attempt);
-    else if (attempt.cancelledBy !== undefined) this.#end(attempt, { kind: 'cancelled', by: attempt.cancelledBy });
-    else if (this.#leaving) this.#giveBack(attempt, 0);
+    else if (attempt.cancelledBy !== undefined) this.#ends.end(attempt, { kind: 'cancelled', by: attempt.cancelledBy });
+    else if (this.#leaving) this.#ends.giveBack(attempt, 0);
     else shepherd.start(await this.#request(attempt));
   }
 
   /** An end that came while somebody else heard of the attempt (`hears`), or of which the shepherd does not know. */
   hearEnd(attempt: Attempt, end: EndedEvent): void {
-    this.#ended(attempt, end);
+    this.#ends.ended(attempt, end);
     this.#startReady();
   }
 
   /** The attempt's processes are gone for no fault of its own: it is queued again, as when its node dies. */
   lose(attempt: Attempt): void {
-    this.#options.attempts.move(attempt, 'ending');
-    this.#reporter.report({
-      attempt,
-      event: { type: 'lose', attempt: attempt.number, at: queueClock.now() },
-      offerAt: 0,
-    });
+    this.#ends.lose(attempt);
   }
 
   /** Writes an event of an attempt that goes on; false where it is no longer ours. */
@@ -243,11 +232,6 @@ export class Executor {
     return this.#options.shepherd.suspended ? 0 : (ms ?? 10_000);
   }
 
-  #handBack(attempt: Attempt): void {
-    this.#options.attempts.move(attempt, 'ending');
-    this.#reporter.report({ attempt, event: { type: 'give-back' }, offerAt: -1 });
-  }
-
   #startReady(): void {
     if (this.#isStarting) return;
     this.#isStarting = true;
@@ -269,12 +253,12 @@ export class Executor {
           } catch (error) {
             log.error({ err: error, job: attempt.key }, 'a job could not be started; it goes back');
             this.onShortage(shortageMs);
-            this.#giveBack(attempt, shortageMs);
+            this.#ends.giveBack(attempt, shortageMs);
           }
         }
         for (const attempt of starting) {
           if (attempt.fenced === true) attempts.remove(attempt);
-          else if (this.#leaving && attempt.phase === 'starting') this.#handBack(attempt);
+          else if (this.#leaving && attempt.phase === 'starting') this.#ends.handBack(attempt);
         }
         const wanted = requests.filter(({ key }) => attempts.get(key)?.phase === 'starting');
         if (wanted.length > 0) shepherd.start(wanted);
@@ -307,7 +291,7 @@ export class Executor {
         ? `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`
         : String(error);
       await batches.addNote(attempt.batch, `${attempt.key} on ${node}: ${why}`);
-      this.#refuse(attempt, isOmxError(error) ? 'launcher-unavailable' : 'other');
+      this.#ends.refuse(attempt, isOmxError(error) ? 'launcher-unavailable' : 'other');
       return [];
     }
   }
@@ -328,8 +312,8 @@ export class Executor {
       }
       if (event.type === 'started') {
         this.#started(attempt, event.pid, event.startedAt);
-      } else if (event.type === 'refused') this.#refused(attempt, event);
-      else this.#ended(attempt, event);
+      } else if (event.type === 'refused') this.#ends.refused(attempt, event);
+      else this.#ends.ended(attempt, event);
     }
     this.#startReady();
   }
@@ -361,81 +345,6 @@ export class Executor {
       attempt,
       event: { type: 'start', attempt: attempt.number, at, launcher: attempt.launcher },
     });
-  }
-
-  #refused(attempt: Attempt, event: RefusedEvent): void {
-    const reason = refusalReason(event);
-    if (event.stage === 'lease') this.#giveBack(attempt, 0);
-    else if (reason === undefined) {
-      this.onShortage(shortageMs);
-      this.#options.log.warn(
-        { job: attempt.key, stage: event.stage, errno: event.errno },
-        'the node is short of something; the job goes back',
-      );
-      this.#giveBack(attempt, shortageMs);
-    } else this.#refuse(attempt, reason);
-  }
-
-  #refuse(attempt: Attempt, reason: NotStartedReason): void {
-    this.#end(attempt, { kind: 'not-started', reason });
-  }
-
-  #giveBack(attempt: Attempt, delayMs: number): void {
-    const at = queueClock.now();
-    this.#options.attempts.move(attempt, 'ending');
-    this.#reporter.report({
-      attempt,
-      event: { type: 'requeue', attempt: attempt.number, at },
-      offerAt: delayMs === 0 ? -1 : at + delayMs,
-    });
-  }
-
-  #ended(attempt: Attempt, event: EndedEvent): void {
-    attempt.startedAt ??= event.startedAt;
-    if (event.lost === true) {
-      this.#options.attempts.move(attempt, 'ending');
-      this.#reporter.report({
-        attempt,
-        event: { type: 'lose', attempt: attempt.number, at: event.endedAt },
-        offerAt: 0,
-      });
-      return;
-    }
-    // With `lease` the node was out of touch for too long: the job is queued again here unless others have it already.
-    if (event.reason === 'requeue' || event.reason === 'lease') {
-      this.#giveBack(attempt, 0);
-      return;
-    }
-    const failure = attempt.launcher === 'criu' ? capsuleFailure(this.#options.nodeDir, attempt, event) : undefined;
-    if (failure !== undefined) this.#notStarted(attempt, failure, event);
-    else this.#end(attempt, outcomeOfEnd(event, attempt.cancelledBy, attempt.launcher), event);
-  }
-
-  /** The capsule began and its command did not: as if the shepherd had refused it. */
-  #notStarted(attempt: Attempt, { errno, words }: CapsuleFailure, { key, endedAt: at }: EndedEvent): void {
-    delete attempt.startedAt;
-    if (errno !== undefined) {
-      this.#refused(attempt, { type: 'refused', key, stage: 'exec', errno, at });
-      return;
-    }
-    const { batches, node, log } = this.#options;
-    batches
-      .addNote(attempt.batch, `${key} on ${node}: no capsule could be made: ${words}; omx doctor there says more`)
-      .catch((error: unknown) => log.error({ err: error }, 'a note could not be written'));
-    this.#refuse(attempt, 'launcher-unavailable');
-  }
-
-  #end(attempt: Attempt, outcome: Outcome, event?: EndedEvent): void {
-    this.#options.attempts.move(attempt, 'ending');
-    this.#report(attempt, outcome, event).catch((error: unknown) =>
-      this.#options.log.error({ err: error }, 'the end of a job could not be reported'),
-    );
-  }
-
-  async #report(attempt: Attempt, outcome: Outcome, event: EndedEvent | undefined): Promise<void> {
-    const runtime = await this.#options.cache.get(attempt.batch);
-    if (runtime === undefined) return;
-    this.#reporter.report(await reportOfEnd({ ...this.#options, runtime, attempt, outcome, event }));
   }
 
   #settled(report: Report, accepted: boolean): void {

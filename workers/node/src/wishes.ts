@@ -53,8 +53,11 @@ export class Wishes {
 
   #carryOut(attempt: Attempt, actual: Attempt['snapshot']['job'], graceMs: number | undefined): void {
     const { executor, log } = this.#options;
-    // Whoever moves it looks again when that is done.
-    if (attempt.phase === 'arriving' || attempt.inHand === 'move') return;
+    if (attempt.phase === 'arriving') return;
+    // Whoever moves it looks again when that is done. Our own commit gives it to another node in the same attempt; a later
+    // attempt is that of others, who had given this node up, and it must not run here for a moment.
+    const isLive = actual.status === 'running' || actual.status === 'paused' || actual.status === 'frozen';
+    if (attempt.inHand === 'move' && isLive && actual.attempt === attempt.number) return;
     const ours = attempt.snapshot.job;
     const newer =
       actual.attempt !== attempt.number ||

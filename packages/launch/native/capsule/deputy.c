@@ -5,7 +5,8 @@
  *
  * It traces every thread, so that no SIGCONT lets the original go on. On our output: `held`; `pending MASK` (hexadecimal, bit
  * 0 is signal 1) whenever processes have sent it other signals than before, which stay pending; `gone` when it has been
- * killed; `ended` after the first two of these orders, `going` after the third.
+ * killed; `slipped` where it was not stopped in the first place; `ended` after the first two of these orders, `going` after the
+ * third.
  *
  *   exit N      OUT and ERR, files the copy has written, are appended to OUT_TO and ERR_TO, each in one write; then it exits
  *               with N. Once read, an order is carried out, even if whoever gave it dies.
@@ -52,7 +53,7 @@ static bool is_known(pid_t thread) {
   return false;
 }
 
-/* Until it stands still for us. False where it has ended. */
+/* Until it stands still for us. False where it has ended, or, with ECANCELED, where it was not stopped. */
 static bool seize(pid_t thread) {
   int status;
   if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) < 0) return false;
@@ -60,7 +61,13 @@ static bool seize(pid_t thread) {
   while (waitpid(thread, &status, __WALL) < 0) {
     if (errno != EINTR) return false;
   }
-  return WIFSTOPPED(status);
+  errno = ESRCH;
+  if (!WIFSTOPPED(status)) return false;
+  /* What was stopped reports the signal that did so. */
+  if (WSTOPSIG(status) != SIGTRAP) return true;
+  ptrace(PTRACE_DETACH, thread, NULL, NULL);
+  errno = ECANCELED;
+  return false;
 }
 
 /* It is stopped, so no thread makes another; those that end are left out. */
@@ -73,8 +80,10 @@ static bool seize_all(void) {
     pid_t thread = atoi(entry->d_name);
     if (thread <= 0 || is_known(thread)) continue;
     if (seize(thread) && thread_count < MOST_THREADS) threads[thread_count++] = thread;
-    else if (errno == EPERM || thread_count == MOST_THREADS) {
+    else if (errno == EPERM || errno == ECANCELED || thread_count == MOST_THREADS) {
+      int error = errno;
       closedir(tasks);
+      errno = error;
       return false;
     }
   }
@@ -280,6 +289,7 @@ int deputy(char **words) {
     let_go();
     if (start_of(original) != strtoull(words[1], NULL, 10)) return say("gone");
     errno = error;
+    if (errno == ECANCELED) return say("slipped");
     return failure("cannot hold the process");
   }
   if (!can_end()) {

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { attemptId, indexOf, type Job } from '@omx/core';
+import { attemptId, indexOf } from '@omx/core';
 import {
   checkDigest,
   checkImage,
@@ -36,6 +36,7 @@ import type { JobDemand } from '../capacity.ts';
 import { writeNote } from '../capsule-jobs.ts';
 import type { Executor } from '../executor.ts';
 import { jobFolder, removeJobFolder } from '../job-folders.ts';
+import { type Arrival, mayStillCome, namesUs, noteArrival, readArrival } from './arrival-state.ts';
 import { layOut } from './lay-out.ts';
 import { attemptOnTheMove } from './on-the-move.ts';
 import { refusalOf } from './refusals.ts';
@@ -74,25 +75,6 @@ const slowestBytesAMs = 10_000;
 const keptMs = 300_000;
 const tries = 3;
 
-/** Something that is on its way to this node. */
-interface Arrival {
-  readonly name: AttemptName;
-  readonly from: string;
-  readonly runtime: BatchRuntime;
-  readonly dir: string;
-  /** Holds the slot; absent for an image that is only kept. */
-  readonly attempt?: Attempt;
-  reception?: Receiving;
-  /** Of the memory of a large job. */
-  pages?: Receiving;
-  /** Everything is here and checked: the job could go on from it. */
-  isComplete: boolean;
-  copy?: WaitingCopy;
-  /** What is being done with it, one after the other. */
-  busy: Promise<unknown>;
-  timer?: NodeJS.Timeout;
-}
-
 /** The target's side of the hand-over, which the README beside this file describes. */
 export class Arrivals {
   readonly #options: ArrivalOptions;
@@ -114,7 +96,8 @@ export class Arrivals {
     const runtime = await cache.get(batch);
     if (runtime === undefined) return { refused: `there is no batch ${batch}` };
     const { limits, oversubscribe } = runtime.specOf(ordinal);
-    const demand = { slots: limits.cpus, oversubscribe, ...defined(limits.memBytes) };
+    const { cpus, memBytes } = limits;
+    const demand = { slots: cpus, oversubscribe, ...(memBytes === undefined ? {} : { memBytes }) };
     const no = purpose === 'move' ? refusal(demand, traits.rss) : keepRefusal(traits.rss);
     if (no !== undefined) return no;
     let criu: CriuProgram;
@@ -179,11 +162,7 @@ export class Arrivals {
         const image = join(arrival.dir, 'image');
         checkDigest(image, digest);
         await checkImage(image, await this.#options.criu());
-        // From here on the job can go on from what is here, also by the next worker.
-        writeFileSync(join(arrival.dir, arrivalFile), JSON.stringify({ ...arrival.name, from: arrival.from }), {
-          mode: 0o600,
-          flush: true,
-        });
+        noteArrival(arrival);
         arrival.isComplete = true;
         arrival.copy = await this.#makeCopy(arrival);
         return { ready: true };
@@ -306,8 +285,8 @@ export class Arrivals {
     await this.#inTurn(arrival, async () => {
       if (this.#all.get(key) !== arrival) return;
       const snapshot = await this.#record(arrival);
-      if (this.#namesUs(arrival, snapshot)) await this.#take(key, arrival, snapshot);
-      else if (!this.#mayStillCome(arrival, snapshot)) await this.#drop(key, arrival);
+      if (namesUs(arrival, snapshot)) await this.#take(key, arrival, snapshot);
+      else if (!mayStillCome(arrival, snapshot)) await this.#drop(key, arrival);
     });
   }
 
@@ -369,16 +348,7 @@ export class Arrivals {
   }
 
   async #isOurs(arrival: Arrival): Promise<boolean> {
-    return this.#namesUs(arrival, await this.#record(arrival));
-  }
-
-  #namesUs({ name, runtime }: Arrival, { job }: JobSnapshot): boolean {
-    return isLive(job) && job.attempt === name.attempt && job.node === runtime.nodeNumber;
-  }
-
-  /** It is with the node it is to come from, and has not been let go on there after it was sent. */
-  #mayStillCome({ name, isComplete }: Arrival, { job }: JobSnapshot): boolean {
-    return job.attempt === name.attempt && isLive(job) && (!isComplete || job.status === 'frozen');
+    return namesUs(arrival, await this.#record(arrival));
   }
 
   async #inTurn<T>(arrival: Arrival, work: () => Promise<T>): Promise<T> {
@@ -386,24 +356,4 @@ export class Arrivals {
     arrival.busy = turn.catch(() => undefined);
     return turn;
   }
-}
-
-const arrivalFile = 'arrival.json';
-
-function defined(memBytes: number | undefined): Pick<JobDemand, 'memBytes'> {
-  return memBytes === undefined ? {} : { memBytes };
-}
-
-function readArrival(dir: string): (AttemptName & { readonly from: string }) | undefined {
-  try {
-    return JSON.parse(readFileSync(join(dir, arrivalFile), 'utf8')) as AttemptName & { readonly from: string };
-  } catch {
-    return undefined;
-  }
-}
-
-type LiveJob = Extract<Job, { readonly status: 'running' | 'paused' | 'frozen' }>;
-
-function isLive(job: Job): job is LiveJob {
-  return job.status === 'running' || job.status === 'paused' || job.status === 'frozen';
 }

@@ -20,6 +20,7 @@ import type { Logger } from 'pino';
 
 import type { Attempt, Attempts } from '../attempt.ts';
 import type { BatchCache } from '../batch-cache.ts';
+import { childrenAwayReason } from './children/obstacle.ts';
 import type { ImageDropper } from './image-dropper.ts';
 import type { ImagePlaces } from './image-places.ts';
 import { refusalOf } from './refusals.ts';
@@ -185,6 +186,8 @@ function obstacleOf(attempt: Attempt): Refusal | undefined {
     };
   }
   if (attempt.phase !== 'running') return { refused: 'it is not running' };
+  const children = childrenAwayReason(attempt);
+  if (children !== undefined) return { refused: children, hint: 'ask again when they have ended' };
   if (attempt.inHand === undefined) return undefined;
   const doing = { move: 'moved', image: 'copied into an image', freeze: 'frozen', thaw: 'thawed' }[attempt.inHand];
   return { refused: `it is being ${doing} just now`, hint: 'ask again when that is done' };

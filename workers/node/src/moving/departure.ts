@@ -34,6 +34,7 @@ import { jobFolder, removeJobFolder } from '../job-folders.ts';
 import type { Executor } from '../executor.ts';
 import { layOut } from './lay-out.ts';
 import type { LeavingFolder, LeavingJournal } from './leaving.ts';
+import { childrenAwayReason } from './children/obstacle.ts';
 import { attemptOnTheMove } from './on-the-move.ts';
 import { cannotMove, refusalOf } from './refusals.ts';
 import { thawAttempt } from './thaw-attempt.ts';
@@ -109,6 +110,8 @@ export class Departures implements Mover {
     if (attempt.snapshot.job.status !== 'running') return 'it has only just started';
     if (attempt.cancelledBy !== undefined) return 'it is being cancelled';
     if (inHand !== undefined) return 'it is being moved, frozen or copied just now';
+    const children = childrenAwayReason(attempt);
+    if (children !== undefined) return children;
     return this.#closed ? `node ${this.#options.node} is leaving` : undefined;
   }
 
@@ -371,7 +374,7 @@ export class Departures implements Mover {
     request: MoveAnswers[Type]['request'] & { readonly type: Type },
     withinMs: number,
   ): Promise<Exclude<MoveAnswers[Type]['answer'], { refused: string }>> {
-    const answer = await this.#options.asker.askJson(to, request as never, withinMs);
+    const answer = await this.#options.asker.askJson(to, request, withinMs);
     if (isRefusal(answer)) throw cannotMove(`to node ${to}`, answer);
     return answer as Exclude<MoveAnswers[Type]['answer'], { refused: string }>;
   }

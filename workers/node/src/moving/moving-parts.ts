@@ -23,6 +23,7 @@ import type { Membership } from '../membership.ts';
 import type { Starter } from '../starter.ts';
 import type { Wishes } from '../wishes.ts';
 import { Balancer } from './balancer.ts';
+import { Children } from './children/children.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { Evacuation } from './evacuation.ts';
 import { ImageFetcher } from './fetch.ts';
@@ -93,6 +94,7 @@ export interface MovingParts {
   readonly checkpointer: Checkpointer;
   readonly evacuation: Evacuation;
   readonly balancer: Balancer;
+  readonly children: Children;
   /** To what other nodes and users ask of it. */
   readonly answers: Omit<NodeAnswers, 'read' | 'usage' | 'check'>;
 }
@@ -112,6 +114,7 @@ export function makeMovingParts(
   });
   const mover = handOver.departures;
   const movable = new MovableReader({ ...ground, mover });
+  const children = new Children({ ...ground, asker, executor });
   const checkpointer = new Checkpointer({
     ...ground,
     ...{ images, dropper, moveLog },
@@ -123,9 +126,11 @@ export function makeMovingParts(
     handOver,
     checkpointer,
     evacuation: new Evacuation({ ...ground, movable, mover, moveLog }),
+    children,
     balancer: new Balancer({ ...ground, seat: new BalancerSeat(redis, node), asker }),
     answers: {
       ...handOver.answers,
+      ...children.answers,
       checkpoint: async (request) => checkpointer.checkpoint(request),
       keep: async (request) => keeper.keep(request),
       fetch: async (request) => keeper.fetch(request),

@@ -20,8 +20,8 @@ export interface HoldOptions {
   readonly onSent: (signals: readonly number[]) => void;
 }
 
-/** What became of a deputy. `released`: this process, or its holder, let go of it, and it stays stopped. */
-export type DeputyFate = 'gone' | 'ended' | 'going' | 'released';
+/** What became of a deputy. `slipped`: it had gone on before it was held. `released`: this process, or its holder, let go of it, and it stays stopped. */
+export type DeputyFate = 'gone' | 'slipped' | 'ended' | 'going' | 'released';
 
 /** Another holder, of a worker that has just died, is about to let go. */
 const againMs = 5000;
@@ -41,11 +41,12 @@ export class Deputy {
     this.fate = fate;
   }
 
-  /** Undefined where there is no such process any more. @throws NOT_HELD with the reason */
+  /** Undefined where there is no such process any more. @throws SLIPPED where it had gone on; NOT_HELD with the reason */
   static async hold(options: HoldOptions): Promise<Deputy | undefined> {
     for (const deadline = performance.now() + againMs; ; await delay(pauseMs)) {
       const found = await tryToHold(options);
       if (found === 'gone') return undefined;
+      if (found === 'slipped') throw new OmxError(`process ${options.pid} had already gone on`, { code: 'SLIPPED' });
       if (typeof found !== 'string') return new Deputy(found.holder, found.fate);
       if (performance.now() > deadline) {
         throw new OmxError(`process ${options.pid} cannot be held: ${found}`, { code: 'NOT_HELD' });
@@ -71,7 +72,7 @@ export class Deputy {
 
 type Holder = ChildProcessByStdio<Writable, Readable, Readable>;
 
-/** `gone`, or why it could not be held. */
+/** `gone`, `slipped`, or why it could not be held. */
 async function tryToHold(
   options: HoldOptions,
 ): Promise<{ readonly holder: Holder; readonly fate: Promise<DeputyFate> } | string> {
@@ -90,7 +91,7 @@ async function tryToHold(
     const over = new Promise<DeputyFate>((tell) => {
       const end = (more: string): void => {
         tell(fate ?? 'released');
-        resolve(fate === 'gone' ? 'gone' : said.trim() || more);
+        resolve(fate ?? (said.trim() || more));
       };
       holder.once('close', () => end('it does not say why')).once('error', (error) => end(error.message));
     });
@@ -100,7 +101,7 @@ async function tryToHold(
       words = lines.pop() ?? '';
       for (const line of lines) {
         if (line === 'held') resolve({ holder, fate: over });
-        else if (line === 'gone' || line === 'ended' || line === 'going') fate = line;
+        else if (line === 'gone' || line === 'slipped' || line === 'ended' || line === 'going') fate = line;
         else if (line.startsWith('pending ')) {
           const now = BigInt(`0x${line.slice('pending '.length)}`);
           const fresh = signalsIn(now & ~known);

@@ -59,26 +59,27 @@ const settlingMs = 5000;
 export class AwayChildren {
   readonly #options: AwayChildrenOptions;
   readonly #all = new Map<string, Away>();
-  /** Those that are on their way, with no say yet. */
-  readonly #leaving = new Set<string>();
+  /** Those that are on their way, with no say yet, and where they go. */
+  readonly #leaving = new Map<string, string>();
 
   constructor(options: AwayChildrenOptions) {
     this.#options = options;
   }
 
-  /** Whether that child is away or on its way. */
+  /** Whether the child with this original is away. */
   has(pid: number): boolean {
     return [...this.#all.values()].some(({ note }) => note.pid === pid);
   }
 
   /** Slots that a node has given since it last told of its slots. */
   unseenAt(node: string, lastSeen: number): number {
-    return [...this.#all.values()].filter(({ note, since }) => note.guest === node && since >= lastSeen).length;
+    const there = [...this.#all.values()].filter(({ note, since }) => note.guest === node && since >= lastSeen);
+    return there.length + [...this.#leaving.values()].filter((guest) => guest === node).length;
   }
 
-  /** A child is being sent: whoever asks for it meanwhile waits. */
-  expect(child: string): void {
-    this.#leaving.add(child);
+  /** A child is being sent to a node: whoever asks for it meanwhile waits. */
+  expect(child: string, guest: string): void {
+    this.#leaving.set(child, guest);
   }
 
   forget(child: string): void {
@@ -242,10 +243,9 @@ export class AwayChildren {
     this.#all.delete(child);
     this.#count(key, -1);
     if (fate === 'released' && !away.isSettled) {
-      // Its holder has died alone. The copy is called back; the original waits for that as for any other.
+      // Its holder has died alone. Where the original has gone on since, its copy is called back.
       log.error({ child, pid, startTicks }, 'the holder of a child that is away has ended');
-      await this.take(away.note);
-      return;
+      if (await this.take(away.note).catch(() => false)) return;
     }
     journal.remove(child);
     await this.#tell(guest, { type: 'drop-child', child });

@@ -1,6 +1,6 @@
 import { arch } from 'node:process';
 
-import { errorOf, isOmxError } from '@omx/core';
+import { errorOf, isOmxError, OmxError } from '@omx/core';
 import {
   type CapsuleJob,
   type Child,
@@ -17,15 +17,7 @@ import {
   readProcessTable,
   send,
 } from '@omx/launch';
-import {
-  type BatchStore,
-  type ChildrenRequest,
-  type ChildOrders,
-  isRefusal,
-  type JobTraits,
-  type NodeAsker,
-  type NodeStore,
-} from '@omx/queue';
+import { type BatchStore, isRefusal, type JobTraits, type NodeAsker, type NodeStore } from '@omx/queue';
 import type { Logger } from 'pino';
 
 import type { Attempt, Attempts } from '../../attempt.ts';
@@ -36,7 +28,7 @@ import { placesFor } from '../placement-of-moves.ts';
 import { cannotMove } from '../refusals.ts';
 import { RefusedMoves } from '../refused-moves.ts';
 import type { AwayChildren } from './away-children.ts';
-import type { AwayJournal } from './away-journal.ts';
+import type { AwayJournal, AwayNote } from './away-journal.ts';
 import { candidatesAmong, placeFor, surplusOf } from './policy.ts';
 
 interface ForkMoverOptions {
@@ -52,8 +44,8 @@ interface ForkMoverOptions {
   readonly capacity: () => Capacity;
   readonly load: () => Load;
   readonly criu: () => Promise<CriuProgram>;
-  /** Whether this node is as it should be, and so may send children. */
-  readonly mayRun: () => boolean;
+  /** Whether the node is as it should be; else it begins nothing new. */
+  readonly maySend: () => boolean;
   readonly log: Logger;
 }
 
@@ -91,15 +83,11 @@ export class ForkMover {
     this.#options = options;
   }
 
-  async answer(request: ChildrenRequest): Promise<ChildOrders> {
-    return this.#options.away.answer(request);
-  }
-
   /** One look; sends are begun, not waited for. To be called each second. */
   async look(): Promise<void> {
-    const { away, attempts, mayRun } = this.#options;
+    const { away, attempts, maySend } = this.#options;
     away.look();
-    if (this.#closed || !mayRun()) return;
+    if (this.#closed || !maySend()) return;
     this.#refused.prune(performance.now());
     const concerned: Attempt[] = [];
     for (const attempt of attempts.all()) if (await this.#isConcerned(attempt)) concerned.push(attempt);
@@ -180,7 +168,7 @@ export class ForkMover {
     const { log, away, journal } = this.#options;
     const { attempt, child, name } = candidate;
     attempt.childrenAway = (attempt.childrenAway ?? 0) + 1;
-    away.expect(name);
+    away.expect(name, to);
     const work = this.#send(candidate, to)
       .then(async () => {
         log.info({ child: name, to }, 'a child runs elsewhere');
@@ -227,7 +215,7 @@ export class ForkMover {
         const note = { child: name, key: attempt.key, ...attemptName, pid, startTicks, guest: to };
         journal.write({ ...note, known: frozen.pending.toString(16) });
         await frozen.stay();
-        await away.take({ ...note, known: frozen.pending.toString(16) });
+        await this.#hold({ ...note, known: frozen.pending.toString(16) });
       } catch (error) {
         await frozen.keepGoing();
         throw error;
@@ -238,6 +226,17 @@ export class ForkMover {
     }
     // It would ask by itself, some time later.
     await this.#options.asker.askJson(to, { type: 'look-child', child: name }, answerMs).catch(() => undefined);
+  }
+
+  /** Its copy has no say yet, so the original may go on where it cannot be held. */
+  async #hold(note: AwayNote): Promise<void> {
+    try {
+      if (await this.#options.away.take(note)) return;
+    } catch (error) {
+      process.kill(note.pid, 'SIGCONT');
+      throw error;
+    }
+    throw new OmxError(`the process ${note.pid} has ended`, { code: 'NOT_RUNNING' });
   }
 
   async #traits(criu: CriuProgram, { job, child }: Candidate): Promise<JobTraits> {

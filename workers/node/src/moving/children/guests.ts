@@ -151,7 +151,9 @@ export class Guests {
       // Others may have taken the room meanwhile.
       const late = refusal(demand, traits.rss);
       if (late !== undefined) return late;
-      const attempt = { ...attemptOnTheMove(runtime, snapshot, 'arriving'), key: child, slots: traits.slots };
+      // The job's own limits are its home's matter.
+      const { memBytes: _mem, oversubscribe: _shares, ...rest } = attemptOnTheMove(runtime, snapshot, 'arriving');
+      const attempt: Attempt = { ...rest, key: child, slots: traits.slots };
       attempts.add(attempt);
       return await this.#listen({ child, home: from, attempt, address });
     } catch (error) {
