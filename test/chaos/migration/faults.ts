@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { mkdirSync } from 'node:fs';
 
+import { imageFolder } from '../../kit/images-in-memory.ts';
 import { mountOn } from '../../kit/cluster/mounted.ts';
 import { type Ground, type GroundNode, leaseMs } from '../kit/ground.ts';
 import { elapsed, type Signal, strike } from '../kit/strike.ts';
@@ -87,14 +88,7 @@ export function deathsBy({ fault, signal }: Trouble): number {
 /** Where images are written or arrive, there is room for so little on this node that no job fits. */
 export async function fillDisk({ dir, net }: GroundNode, whose: 'source' | 'target'): Promise<() => Promise<void>> {
   if (net === undefined) throw new Error('this node has no machine of its own');
-  // What does not fit into shared memory goes to the disk.
-  const folders = whose === 'source' ? ['/dev/shm', join(dir, 'leaving')] : [join(dir, 'arriving')];
-  const undo: (() => Promise<void>)[] = [];
-  for (const folder of folders) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    undo.push(await mountOn(net, ['-t', 'tmpfs', '-o', 'size=128k', 'none'], folder));
-  }
-  return async () => {
-    for (const each of undo) await each();
-  };
+  const folder = whose === 'source' ? imageFolder(dir) : join(dir, 'arriving');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return mountOn(net, ['-t', 'tmpfs', '-o', 'size=128k', 'none'], folder);
 }

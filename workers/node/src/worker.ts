@@ -68,6 +68,7 @@ const sweepMs = 2000;
 const mendMs = 5000;
 const homeLookMs = 5000;
 const checkpointLookMs = 1000;
+const childrenLookMs = 1000;
 const imageSweepMs = 180_000;
 /** One cause of a lost connection is told so often. */
 const sameReasonMs = 60_000;
@@ -190,10 +191,12 @@ export class NodeWorker {
     // Adoption may take longer than a lease lasts.
     this.#timers.every(this.#beatMs, async () => this.#beat(membership, load));
     await moving.handOver.recover(shepherd.hello);
+    await moving.children.away.recover();
     const outputKept = await adopt({
       ...{ shepherd, attempts: this.#attempts, cache, jobs, rescuer, node: name, nodeDir },
       ...{ executor, frozen, resumer: images.resumer },
     });
+    moving.children.away.begin();
     executor.listen(outputKept);
     const reader = new OutputReader(nodeDir, cache, this.#attempts);
     await serveRequests(
@@ -219,6 +222,8 @@ export class NodeWorker {
     this.#timers.repeat(sweepMs, async () => rescuer.rescueLostNodes());
     this.#timers.repeat(sweepMs, async () => moving.balancer.look());
     this.#timers.every(sweepMs, async () => giveAwayDrained(parts, name));
+    this.#timers.every(childrenLookMs, async () => moving.children.mover.look());
+    this.#timers.every(childrenLookMs, async () => moving.children.guests.beat());
     this.#timers.every(checkpointLookMs, async () => moving.checkpointer.makeDue());
     this.#timers.every(imageSweepMs, async () => this.#sweepImages(parts));
     this.#timers.every(homeLookMs, async () => this.#leaveWithoutHome());
@@ -247,11 +252,13 @@ export class NodeWorker {
       this.#timers.every(this.#beatMs, async () => parts.membership.beat());
       parts.quarantine.close();
       await parts.takeLoop.stop();
+      await parts.moving.children.leave();
       // Not waited for: the queue may be away.
       parts.moving.balancer.close().catch((error: unknown) => this.#failed(error));
       if (options.keepJobs !== true) await giveAwayAndLeave(parts, this.#attempts, this.#options);
       await parts.moving.handOver.close();
       if (options.keepJobs !== true) await parts.executor.giveUp();
+      await parts.moving.children.away.close();
       await parts.pool.close();
       if (options.keepJobs === true) parts.shepherd.close();
       else await parts.shepherd.quit({ force: true });
@@ -353,7 +360,7 @@ export class NodeWorker {
     parts?.quarantine.close();
     parts?.shepherd.close();
     // Not waited for: the queue may be gone with the rest.
-    for (const closing of [parts?.takeLoop.stop(), parts?.delivery.close(), parts?.pool.close()])
+    for (const closing of [parts?.moving.children.close(), parts?.takeLoop.stop(), parts?.delivery.close(), parts?.pool.close()])
       closing?.catch(() => undefined);
     this.#redis.disconnect();
     this.#subscriber.disconnect();
@@ -367,6 +374,7 @@ export class NodeWorker {
     this.#timers.stop();
     parts.quarantine.close();
     await parts.takeLoop.stop();
+    await parts.moving.children.close();
     await parts.delivery.close();
     await parts.pool.close();
     this.#subscriber.removeAllListeners('message');

@@ -9,7 +9,6 @@ import {
   isReleased,
   receiveInto,
   pageServerBytes,
-  type Receiving,
   receivePages,
   type Shepherd,
   type StartRequest,

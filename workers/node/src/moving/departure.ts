@@ -374,7 +374,7 @@ export class Departures implements Mover {
     request: MoveAnswers[Type]['request'] & { readonly type: Type },
     withinMs: number,
   ): Promise<Exclude<MoveAnswers[Type]['answer'], { refused: string }>> {
-    const answer = await this.#options.asker.askJson(to, request, withinMs);
+    const answer = await this.#options.asker.askJson<Type>(to, request, withinMs);
     if (isRefusal(answer)) throw cannotMove(`to node ${to}`, answer);
     return answer as Exclude<MoveAnswers[Type]['answer'], { refused: string }>;
   }

@@ -20,8 +20,9 @@ import type { Executor } from '../executor.ts';
 import { jobFolder, removeJobFolder } from '../job-folders.ts';
 import type { Starter } from '../starter.ts';
 import { endOfFrozen } from './frozen-end.ts';
+import { childrenAwayReason } from './children/obstacle.ts';
 import { FrozenFolder } from './frozen-folder.ts';
-import { refusalOf } from './refusals.ts';
+import { cannotMove, refusalOf } from './refusals.ts';
 import { thawAttempt, Told } from './thaw-attempt.ts';
 
 interface FrozenJobsOptions {
@@ -189,6 +190,8 @@ export class FrozenJobs {
 
   async #freeze(attempt: Attempt): Promise<void> {
     const { nodeDir, attempts, executor } = this.#options;
+    const children = childrenAwayReason(attempt);
+    if (children !== undefined) throw cannotMove(attempt.key, { refused: children });
     const folder = this.#folder(attempt);
     const job = capsuleJobOf(nodeDir, attempt);
     const frozen = await freeze({ criu: await this.#options.criu(), job, image: folder.image });

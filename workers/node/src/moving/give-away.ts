@@ -8,6 +8,8 @@ type Parts = Pick<NodeParts, 'executor' | 'membership' | 'moving'>;
 export async function giveAwayDrained({ membership, moving }: Parts, node: string): Promise<void> {
   const { drained } = membership;
   const why = `node ${node} is drained${drained?.reason ? `: ${drained.reason}` : ''}`;
+  // Children of jobs elsewhere go on at home, from where they had left.
+  if (drained?.requeue === true) await moving.children.guests.sendHome();
   await moving.evacuation.look(drained === undefined ? undefined : { why, requeue: drained.requeue === true });
 }
 

@@ -60,13 +60,13 @@ export class Children {
     return { ...this.guests.answers, children: async (request) => this.away.answer(request) };
   }
 
-  /** Once a second or so. */
-  async look(): Promise<void> {
-    await this.mover.look();
+  /** The node is leaving: no copy stays here, and no child of its own leaves any more. */
+  async leave(): Promise<void> {
+    await Promise.all([this.guests.close(), this.mover.close()]);
   }
 
-  /** No copy stays here; originals of this node's stay stopped. */
+  /** The same, at once; originals of this node's stay stopped for its next worker. */
   async close(): Promise<void> {
-    await Promise.all([this.guests.close(), this.mover.close()]);
+    await Promise.all([this.leave(), this.away.close()]);
   }
 }

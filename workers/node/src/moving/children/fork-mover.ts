@@ -104,7 +104,6 @@ export class ForkMover {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#sending.values());
-    await this.#options.away.close();
   }
 
   async #isConcerned(attempt: Attempt): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import {
   checkDigest,
@@ -125,7 +126,8 @@ export class Guests {
   async sendHome(): Promise<void> {
     const all = [...this.#all.values()];
     await Promise.all(all.filter(({ state }) => state !== 'ended').map(async (guest) => this.#kill(guest)));
-    await this.beat();
+    // The queue may be away; then their homes find out by themselves.
+    await Promise.race([this.beat(), delay(answerMs)]);
   }
 
   /** No more come, and none stays. */
