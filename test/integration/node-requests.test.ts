@@ -2,6 +2,8 @@ import { ExitCode } from '@omx/core';
 import { connect, type NodeAnswers, NodeAsker, type Redis, serveRequests } from '@omx/queue';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { until } from '../kit/until.ts';
+
 import { useRedis } from '../kit/redis.ts';
 
 const server = useRedis();
@@ -84,6 +86,29 @@ test('a node that ends while it is waited for is noticed long before the time is
   });
   const answer = asker.askJson('n1', move, 3_600_000);
   await expect(answer).rejects.toThrow('node n1 does not answer: its worker has ended');
+});
+
+test('a node whose worker was started anew while it is waited for is noticed too', async () => {
+  const first = await node({
+    migrate: async () => {
+      first.disconnect();
+      await node({ migrate: async () => Promise.reject(new Error('asked again')) });
+      return new Promise(() => {});
+    },
+  });
+  const answer = asker.askJson('n1', move, 3_600_000);
+  await expect(answer).rejects.toThrow('node n1 cannot do that: its worker was started anew meanwhile');
+});
+
+test('a node that is at work for longer than a look is waited for', async () => {
+  const began = performance.now();
+  await node({
+    movable: async () => {
+      await until(() => performance.now() - began > 2500);
+      return { jobs: [] };
+    },
+  });
+  expect(await asker.askJson('n1', { type: 'movable' })).toEqual({ jobs: [] });
 });
 
 test('a node that takes too long is given up', async () => {

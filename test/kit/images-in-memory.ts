@@ -8,7 +8,8 @@ export function imageFolder(nodeDir: string): string {
   return `/dev/shm/omx-${process.geteuid?.() ?? 0}-${id}`;
 }
 
+/** What is there: nothing, not even the folder, when no job is on its way. */
 export function imagesInMemory(nodeDir: string): string[] {
   const folder = imageFolder(nodeDir);
-  return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+  return existsSync(folder) ? [folder, ...readdirSync(folder).map((name) => join(folder, name))] : [];
 }

@@ -5,6 +5,15 @@ import { until } from '../kit/until.ts';
 import type { Experiment, Times } from './experiments.ts';
 import { measure, withWorkers } from './measure.ts';
 
+export interface DrainTimes {
+  readonly undisturbed: Times;
+  readonly drained: Times;
+  readonly killed: Times;
+  /** Jobs that went to another node, and jobs that had to begin again. */
+  readonly moved: number;
+  readonly rerun: number;
+}
+
 /**
  * Runs the experiment undisturbed, with the node of its longest job drained in the middle, and with that node's jobs killed
  * and run again elsewhere. The node stays drained to the end.
@@ -13,25 +22,29 @@ export async function measureDrain(
   cluster: Cluster,
   nodes: readonly ClusterNode[],
   experiment: Experiment,
-): Promise<Record<'undisturbed' | 'drained' | 'killed', Times>> {
+): Promise<DrainTimes> {
   const by = (launcher: string): Experiment => ({
     ...experiment,
     args: ['--launcher', launcher, '--balance', 'off', ...experiment.args],
   });
   return withWorkers(cluster, nodes, async () => {
     const undisturbed = await measure(cluster, by('criu'));
+    let batch = '';
     const inTheMiddle =
       (...words: readonly string[]) =>
       async (id: string): Promise<void> => {
+        batch = id;
         const middle = performance.now() + (undisturbed.real / 2) * 1000;
         await until(() => performance.now() >= middle, { timeoutMs: undisturbed.real * 1000 });
         await drain(cluster, id, words);
       };
     const drained = await measure(cluster, by('criu'), inTheMiddle());
+    const moved = (await jobsOf(cluster, batch)).filter(({ migrations }) => migrations > 0).length;
     await undrain(cluster, nodes);
     const killed = await measure(cluster, by('plain'), inTheMiddle('--requeue'));
+    const rerun = (await jobsOf(cluster, batch)).filter(({ attempt }) => attempt > 1).length;
     await undrain(cluster, nodes);
-    return { undisturbed, drained, killed };
+    return { undisturbed, drained, killed, moved, rerun };
   });
 }
 

@@ -91,7 +91,7 @@ const fibo45 = {
 
 /** During which the busiest node is drained. */
 export function drainExperiment(short: boolean): Experiment {
-  return multifibo(short ? 42 : 45, fibo45, { speedUp: 0, userDiffers: 0 });
+  return multifibo(short ? 43 : 45, fibo45, { speedUp: 0, userDiffers: 0 });
 }
 
 export function experiments(short: boolean): readonly Experiment[] {

@@ -113,6 +113,9 @@ const lookMs = 1000;
 /** The first byte of an answer that is none; no length of a head begins so, and no JSON. */
 const refusalMark = '!';
 
+/** The first byte of a look. A worker that is not at work on what it asks for was started anew, and says so. */
+const lookMark = '?';
+
 interface Envelope {
   readonly id: string;
   readonly replyTo: string;
@@ -180,8 +183,8 @@ export class NodeAsker {
       const timer = setTimeout(() => resolve('late'), withinMs);
       let silent = 0;
       const look = setInterval(() => {
-        // Nothing is asked: only the number of listeners is wanted. At the second zero an answer on its way has come.
-        this.#redis.publish(globalKeys.nodeRequests(node), '').then(
+        // At the second zero an answer on its way has come.
+        this.#redis.publish(globalKeys.nodeRequests(node), `${lookMark}${id} ${this.#channel}`).then(
           (listeners) => {
             silent = listeners === 0 ? silent + 1 : 0;
             if (silent > 1) resolve('gone');
@@ -221,17 +224,28 @@ export async function serveRequests(
   onError: (error: unknown) => void,
 ): Promise<void> {
   const channel = globalKeys.nodeRequests(node);
+  const atWork = new Set<string>();
   const reply = async (text: string): Promise<void> => {
     const { id, replyTo, request } = JSON.parse(text) as Envelope;
+    const work = `${id} ${replyTo}`;
+    atWork.add(work);
     const bytes = await answer(answers, request).catch((error: unknown) => {
       onError(error);
       return refusal(errorOf(error).message);
     });
-    await redis.publish(replyTo, Buffer.concat([Buffer.from(`${id} `), bytes]));
+    try {
+      await redis.publish(replyTo, Buffer.concat([Buffer.from(`${id} `), bytes]));
+    } finally {
+      atWork.delete(work);
+    }
+  };
+  const look = async (work: string): Promise<void> => {
+    if (atWork.has(work)) return;
+    const [id = '', replyTo = ''] = work.split(' ');
+    await redis.publish(replyTo, `${id} ${refusalMark}its worker was started anew meanwhile`);
   };
   subscriber.on('message', (from: string, text: string) => {
-    if (from !== channel || text === '') return;
-    reply(text).catch(onError);
+    if (from === channel) (text.startsWith(lookMark) ? look(text.slice(1)) : reply(text)).catch(onError);
   });
   await subscriber.subscribe(channel);
 }

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync } from 'node:fs';
 
 import { imageFolder } from '../../kit/images-in-memory.ts';
 import { mountOn } from '../../kit/cluster/mounted.ts';
+import { until } from '../../kit/until.ts';
 import { type Ground, type GroundNode, leaseMs } from '../kit/ground.ts';
 import { elapsed, type Signal, strike } from '../kit/strike.ts';
 import { criuOf, type Way } from './moments.ts';
@@ -85,10 +86,30 @@ export function deathsBy({ fault, signal }: Trouble): number {
   return signal === 'SIGKILL' && /shepherd|node/.test(fault) ? 1 : 0;
 }
 
-/** Where images are written or arrive, there is room for so little on this node that no job fits. */
-export async function fillDisk({ dir, net }: GroundNode, whose: 'source' | 'target'): Promise<() => Promise<void>> {
+/** A disk with room for so little that no job fits. */
+export interface FullDisk {
+  /** There is room again. */
+  readonly empty: () => Promise<void>;
+  /** Takes away its folder, when nothing is in it. */
+  readonly remove: () => void;
+}
+
+/**
+ * Puts one where images are written (`source`) or arrive (`target`) on this node, whose worker is running. Jobs have their own
+ * view of what is mounted: that of their start.
+ */
+export async function fillDisk({ dir, net }: GroundNode, whose: 'source' | 'target'): Promise<FullDisk> {
   if (net === undefined) throw new Error('this node has no machine of its own');
   const folder = whose === 'source' ? imageFolder(dir) : join(dir, 'arriving');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return mountOn(net, ['-t', 'tmpfs', '-o', 'size=128k', 'none'], folder);
+  const unmount = await mountOn(net, ['-t', 'tmpfs', '-o', 'size=128k', 'none'], folder);
+  if (whose === 'target') return { empty: unmount, remove: () => {} };
+  return {
+    empty: async () => {
+      net.outsider(['mount', '-o', 'remount,size=1g', folder]);
+      const seen = `/proc/${net.workerPid()}/root${folder}`;
+      await until(() => statfsSync(seen).bavail * statfsSync(seen).bsize > 2 ** 29);
+    },
+    remove: () => rmSync(folder, { recursive: true }),
+  };
 }

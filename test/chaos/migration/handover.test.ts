@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 
 import { jobOf } from '../../kit/batches.ts';
 import { needs } from '../../kit/needs.ts';
+import type { GroundNode } from '../kit/ground.ts';
 import { onGround } from '../kit/played.ts';
 import { type Signal, signals } from '../kit/strike.ts';
-import { type Fault, faults, fillDisk, deathsBy, suffer, type Trouble } from './faults.ts';
+import { type Fault, faults, fillDisk, type FullDisk, deathsBy, suffer, type Trouble } from './faults.ts';
 import { type Moment, moments, reached } from './moments.ts';
 import { begin, countedWell } from './scene.ts';
 
@@ -64,15 +65,18 @@ describe.concurrent('a job on its way loses nothing and is never in two places',
       const reason = needs('netns', 'criu', 'root');
       if (reason !== undefined) ctx.skip(reason);
       await onGround(two, async (ground, said) => {
-        const way = await begin(ground, mib);
+        const disks: FullDisk[] = [];
+        const fill = async (node: GroundNode): Promise<void> => void disks.push(await fillDisk(node, whose));
+        const way = await begin(ground, mib, whose === 'source' ? fill : undefined);
         said(way.id);
-        const empty = await fillDisk(way[whose], whose);
+        if (whose === 'target') await fill(way.target);
         const refused = await ground.omx(['migrate', way.id, '--to', way.target.name]);
         expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/room|disk/) });
         expect(await jobOf(ground, way.id)).toMatchObject({ state: 'running', node: way.source.name, migrations: 0 });
-        await empty();
+        for (const disk of disks) await disk.empty();
         const { code, stderr } = await ground.omx(['migrate', way.id, '--to', way.target.name]);
         expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+        for (const disk of disks) disk.remove();
         await countedWell(ground, way, 0);
       });
     });

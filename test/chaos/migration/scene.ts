@@ -29,10 +29,19 @@ function counter(): string {
   return program;
 }
 
-/** Starts both nodes and a job that counts, on the first of them. @returns its way to the other one */
-export async function begin(ground: Ground, mib: number): Promise<Way> {
+/**
+ * Starts both nodes and a job that counts, on the first of them.
+ * @param prepare what is done to that node before the job is started
+ * @returns its way to the other one
+ */
+export async function begin(
+  ground: Ground,
+  mib: number,
+  prepare: (node: GroundNode) => Promise<void> = async () => {},
+): Promise<Way> {
   const [one, two] = ground.nodes as readonly [GroundNode, GroundNode];
   await one.start();
+  await prepare(one);
   const args = ['--launcher', 'criu', '--balance', 'off', '--retries', '0', '--env', `TRACES=${ground.shared}`];
   const id = await submit(ground, [...args, '--', counter(), ground.shared, String(mib)]);
   await counts(ground);

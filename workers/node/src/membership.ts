@@ -87,7 +87,12 @@ export class Membership {
     return this.#options.lease.holds;
   }
 
-  /** For how many milliseconds that is sure. */
+  /** Whether the node runs its jobs now: also without a lease where nobody else takes them for that (`--on-lost finish`). */
+  get mayRunJobs(): boolean {
+    return this.holdsLease || this.#options.lease.onLost === 'finish';
+  }
+
+  /** For how many milliseconds it holds the lease for sure. */
   get leaseLeftMs(): number {
     return this.#options.lease.leftMs;
   }

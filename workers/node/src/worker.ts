@@ -360,7 +360,12 @@ export class NodeWorker {
     parts?.quarantine.close();
     parts?.shepherd.close();
     // Not waited for: the queue may be gone with the rest.
-    for (const closing of [parts?.moving.children.close(), parts?.takeLoop.stop(), parts?.delivery.close(), parts?.pool.close()])
+    for (const closing of [
+      parts?.moving.children.close(),
+      parts?.takeLoop.stop(),
+      parts?.delivery.close(),
+      parts?.pool.close(),
+    ])
       closing?.catch(() => undefined);
     this.#redis.disconnect();
     this.#subscriber.disconnect();

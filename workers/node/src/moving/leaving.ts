@@ -4,6 +4,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statfsSync,
   writeFileSync,
@@ -69,6 +70,12 @@ export class LeavingFolder {
     const aside = this.folderOf(key);
     for (const path of [this.#path(key), join(this.#journals, key), join(this.#inMemory, key), aside, `${aside}.log`])
       rmSync(path, { recursive: true, force: true });
+    try {
+      // Nobody would ever empty the shared memory of the folders of nodes that are no more.
+      rmdirSync(this.#inMemory);
+    } catch {
+      // Others are on their way, or there was none.
+    }
   }
 
   /** What earlier workers have left, by key. */

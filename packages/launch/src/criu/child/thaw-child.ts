@@ -18,7 +18,7 @@ import { readMembers } from '../members.ts';
 import { readStatus, wholeUsage } from '../status.ts';
 import { readStay, withoutTimes } from '../stay.ts';
 import { cannotThaw, checkImage, forgetPeak } from '../thaw.ts';
-import { hasBecome, isGone, killProcess } from '../vanish.ts';
+import { hasBecome, isGone } from '../vanish.ts';
 
 export interface ThawChildOptions {
   readonly criu: CriuProgram;

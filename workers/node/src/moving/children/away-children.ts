@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Deputy, type DeputyFate, folderFiles, processStanding } from '@omx/launch';
@@ -43,6 +43,8 @@ interface Away {
   paused: boolean;
   /** Somebody is fetching the end of the copy, or the original goes on. */
   isSettled: boolean;
+  /** The original is being ended as its copy ended. */
+  isEnding: boolean;
 }
 
 /**
@@ -54,6 +56,8 @@ const marginMs = 2000;
 const answerMs = 5000;
 /** What had been begun when a worker died is over by then. */
 const settlingMs = 5000;
+/** The same of an original that may as well go on. */
+const stoppingMs = 1000;
 
 /** The originals of this node's children that run elsewhere. */
 export class AwayChildren {
@@ -90,16 +94,21 @@ export class AwayChildren {
    * Takes over a child whose original has just been stopped; its note is written. False where the original was killed
    * meanwhile. @throws NOT_HELD
    */
-  async take(note: AwayNote): Promise<boolean> {
+  async take(written: AwayNote): Promise<boolean> {
     const { journal, log } = this.#options;
+    const note: AwayNote = { ...written, isHeld: true };
     const deputy = await this.#hold(note);
     if (deputy === undefined) {
       journal.remove(note.child);
       return false;
     }
+    journal.write(note);
     // An earlier worker may have given as much just before it died.
     const grantedUntil = performance.now() + grantMs;
-    const away: Away = { note, deputy, grantedUntil, since: queueClock.now(), paused: false, isSettled: false };
+    const away: Away = {
+      ...{ note, deputy, grantedUntil, since: queueClock.now() },
+      ...{ paused: false, isSettled: false, isEnding: false },
+    };
     this.#all.set(note.child, away);
     this.#leaving.delete(note.child);
     this.#count(note.key, 1);
@@ -115,10 +124,13 @@ export class AwayChildren {
     await Promise.all(
       journal.takeUp().map(async (note) => {
         try {
-          // Its gate lets it go on where it had not been stopped for good; it stays stopped otherwise.
-          const state = await processStanding(note, settlingMs);
+          const state = await processStanding(note, note.isHeld === true ? settlingMs : stoppingMs);
           if (state === 'stopped') await this.take(note);
-          else journal.remove(note.child);
+          else {
+            journal.remove(note.child);
+            // Its gate has let it go on; should it be about to stop all the same, nobody else would wake it.
+            if (state === 'running' && note.isHeld !== true) process.kill(note.pid, 'SIGCONT');
+          }
         } catch (error) {
           log.error({ err: error, child: note.child }, 'the original of a child that is away cannot be held');
         }
@@ -191,7 +203,7 @@ export class AwayChildren {
 
   /** The copy has ended by itself: what it wrote becomes the job's, and the original ends in the same way. */
   async #collect(away: Away, end: ChildEnd | undefined): Promise<void> {
-    const { nodeDir, journal, log } = this.#options;
+    const { nodeDir, log } = this.#options;
     const { child, key } = away.note;
     try {
       // Nobody but the kernel kills it there, for want of memory say; here it may get on.
@@ -199,22 +211,24 @@ export class AwayChildren {
       for (const stream of ['out', 'err'] as const) await this.#fetch(away.note, stream);
       const files = filesOf(key);
       if (files !== undefined) noteElsewhere(jobFolder(nodeDir, files), child, end.usage);
+      away.isEnding = true;
       away.deputy.end(end);
     } catch (error) {
       log.warn({ err: error, child }, 'what the copy of a child wrote could not be fetched');
-      journal.write(away.note);
       this.#bringBack(away, 'what its copy wrote could not be fetched');
     }
   }
 
   async #fetch({ child, guest }: AwayNote, stream: 'out' | 'err'): Promise<void> {
     const path = join(this.#options.journal.resultsOf(child), folderFiles[stream]);
+    // An earlier worker may have begun.
+    writeFileSync(path, '', { mode: 0o600 });
     for (let offset = 0; ;) {
       const request = { type: 'read-child', child, stream, offset } as const;
       const piece = await this.#options.asker.askJson(guest, request, answerMs);
       if (isRefusal(piece)) throw new Error(piece.refused);
       const bytes = Buffer.from(piece.base64, 'base64');
-      appendFileSync(path, bytes, { mode: 0o600 });
+      appendFileSync(path, bytes);
       offset += bytes.length;
       if (piece.isLast) return;
     }
@@ -246,6 +260,11 @@ export class AwayChildren {
       // Its holder has died alone. Where the original has gone on since, its copy is called back.
       log.error({ child, pid, startTicks }, 'the holder of a child that is away has ended');
       if (await this.take(away.note).catch(() => false)) return;
+    }
+    if (fate === 'released' && away.isEnding && (await processStanding(away.note, settlingMs)) !== 'gone') {
+      // Its work is done and its output added, so it must not go on; how it ended is lost.
+      log.error({ child, pid, startTicks }, 'a child could not be ended as its copy ended: killing it');
+      process.kill(pid, 'SIGKILL');
     }
     journal.remove(child);
     await this.#tell(guest, { type: 'drop-child', child });

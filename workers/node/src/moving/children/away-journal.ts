@@ -15,6 +15,8 @@ export interface AwayNote {
   readonly pid: number;
   readonly startTicks: number;
   readonly guest: string;
+  /** It was held, so its copy may run. Absent: its copy has no say yet. */
+  readonly isHeld?: true;
   /** Signals that the copy has heard of, hexadecimal; bit 0 is signal 1. */
   readonly known: string;
 }

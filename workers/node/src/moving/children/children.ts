@@ -45,7 +45,7 @@ export class Children {
   constructor(ground: ChildrenGround) {
     const { membership, shepherd } = ground;
     const journal = new AwayJournal(ground.nodeDir);
-    const mayRun = (): boolean => membership.holdsLease && !shepherd.suspended;
+    const mayRun = (): boolean => membership.mayRunJobs && !shepherd.suspended;
     this.away = new AwayChildren({ ...ground, journal, mayRun, leaseLeftMs: () => membership.leaseLeftMs });
     const maySend = (): boolean => mayRun() && membership.state === 'up';
     this.mover = new ForkMover({ ...ground, journal, away: this.away, maySend });

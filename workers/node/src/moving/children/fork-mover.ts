@@ -25,7 +25,6 @@ import type { BatchCache } from '../../batch-cache.ts';
 import { capsuleJobOf } from '../../capsule-jobs.ts';
 import type { Capacity } from '../../capacity.ts';
 import { placesFor } from '../placement-of-moves.ts';
-import { cannotMove } from '../refusals.ts';
 import { RefusedMoves } from '../refused-moves.ts';
 import type { AwayChildren } from './away-children.ts';
 import type { AwayJournal, AwayNote } from './away-journal.ts';
@@ -118,7 +117,7 @@ export class ForkMover {
     const found = concerned.flatMap((attempt) => this.#childrenOf(attempt));
     const busyChildren = found.filter(({ child }) => child.isBusy && !this.#sending.has(child.pid)).length;
     const otherSlots = [...attempts.all()]
-      .filter((each) => each.phase === 'running' && !concerned.includes(each))
+      .filter((each) => (each.phase === 'running' || each.phase === 'arriving') && !concerned.includes(each))
       .reduce((sum, { slots }) => sum + slots, 0);
     const surplus = surplusOf({ busyChildren, otherSlots, cpus: load().cpus, slots: capacity().maxSlots });
     const now = performance.now();
@@ -187,7 +186,7 @@ export class ForkMover {
 
   /** What it throws left the child running as it was. */
   async #send(candidate: Candidate, to: string): Promise<void> {
-    const { node, away, journal } = this.#options;
+    const { node, journal } = this.#options;
     const { attempt, job, child, name } = candidate;
     const criu = await this.#options.criu();
     const { batch, ordinal, number } = attempt;
@@ -198,10 +197,12 @@ export class ForkMover {
       { type: 'receive-child', child: name, ...attemptName, from: node, traits },
       answerMs,
     );
-    if (isRefusal(receiver)) throw cannotMove(`${name} to ${to}`, receiver);
+    if (isRefusal(receiver)) throw new Stays(`${to} did not take it: ${receiver.refused}`, to);
     const image = journal.imageOf(name);
     try {
-      const frozen = await freezeChild({ criu, job, child, image });
+      const frozen = await freezeChild({ criu, job, child, image }).catch((error: unknown) => {
+        throw new Stays(errorOf(error).message, anywhere, { cause: error });
+      });
       try {
         await send({ to: receiver, image, timeoutMs: sendMs, sealed: frozen.seal() });
         const ready = await this.#options.asker.askJson(
@@ -209,7 +210,7 @@ export class ForkMover {
           { type: 'thaw-child', child: name, digest: imageDigest(image) },
           thawMs,
         );
-        if (isRefusal(ready)) throw cannotMove(`${name} to ${to}`, ready);
+        if (isRefusal(ready)) throw new Stays(`it cannot go on at ${to}: ${ready.refused}`, to);
         const { pid, startTicks } = child;
         const note = { child: name, key: attempt.key, ...attemptName, pid, startTicks, guest: to };
         journal.write({ ...note, known: frozen.pending.toString(16) });
@@ -240,7 +241,7 @@ export class ForkMover {
 
   async #traits(criu: CriuProgram, { job, child }: Candidate): Promise<JobTraits> {
     const { needed, reasons } = inspectChild(child.pid, readMembers(job.pid), job.shape);
-    if (reasons.length > 0) throw new ChildStays(reasons.join('; '));
+    if (reasons.length > 0) throw new Stays(reasons.join('; '), anywhere);
     const { byPid, pageBytes } = readProcessTable();
     return {
       arch,
@@ -255,16 +256,13 @@ export class ForkMover {
 
   async #stays({ attempt, name }: Candidate, to: string, error: unknown): Promise<void> {
     const reason = errorOf(error).message;
-    const isOwn =
-      error instanceof ChildStays || (isOmxError(error) && error.code === 'CANNOT_MOVE' && !reason.includes(to));
-    this.#refused.add(name, isOwn ? anywhere : to, performance.now());
+    this.#refused.add(name, error instanceof Stays ? error.where : to, performance.now());
     this.#options.log.info({ child: name, to, reason }, 'a child was not moved');
-    if (isOmxError(error) && error.code === 'NOT_RUNNING') return;
-    // Pids would make a reason of each child.
-    await this.#tell(
-      attempt,
-      `a child of it stays at home: ${reason.replaceAll(/(the )?process \d+ /g, 'its process ')}`,
-    );
+    const { cause } = errorOf(error);
+    if ([error, cause].some((each) => isOmxError(each) && each.code === 'NOT_RUNNING')) return;
+    // Pids would make another reason of each child.
+    const words = reason.replaceAll(/(the )?process \d+( \((.*?)\))?/g, (...[, , , program]) => program ?? 'it');
+    await this.#tell(attempt, `a child of it stays at home: ${words}`);
   }
 
   /** Once a job. */
@@ -279,5 +277,12 @@ export class ForkMover {
   }
 }
 
-/** What a child holds keeps it at home, wherever it was to go. */
-class ChildStays extends Error {}
+/** Why a child stays, and where it may not go for that: a node's name, or anywhere. */
+class Stays extends Error {
+  readonly where: string;
+
+  constructor(reason: string, where: string, options?: ErrorOptions) {
+    super(reason, options);
+    this.where = where;
+  }
+}

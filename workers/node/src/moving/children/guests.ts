@@ -99,7 +99,7 @@ export class Guests {
   }
 
   get answers(): {
-    readonly [Type in Exclude<Extract<keyof MoveAnswers, `${string}-child`>, never>]: (
+    readonly [Type in Extract<keyof MoveAnswers, `${string}-child`>]: (
       request: MoveAnswers[Type]['request'],
     ) => Promise<MoveAnswers[Type]['answer']>;
   } {
@@ -127,7 +127,7 @@ export class Guests {
     const all = [...this.#all.values()];
     await Promise.all(all.filter(({ state }) => state !== 'ended').map(async (guest) => this.#kill(guest)));
     // The queue may be away; then their homes find out by themselves.
-    await Promise.race([this.beat(), delay(answerMs)]);
+    await Promise.race([this.#askAll(), delay(answerMs)]);
   }
 
   /** No more come, and none stays. */
@@ -269,6 +269,11 @@ export class Guests {
     if (attempts.get(attempt.key) !== attempt) return;
     attempts.remove(attempt);
     executor.onRoom();
+  }
+
+  async #askAll(): Promise<void> {
+    const homes = new Set([...this.#all.values()].map(({ home }) => home));
+    await Promise.all([...homes].map(async (home) => this.#ask(home)));
   }
 
   /** Asks one home of all its children here. Once more at its end where somebody wanted that meanwhile. */
