@@ -5,31 +5,30 @@ import type { Experiment, Times } from './experiments.ts';
 /** What a table may differ from the driver's own clock: two commands are started in between. */
 const toleratedSeconds = 4;
 
-/** Runs the experiments one after the other on these nodes, with a worker of one slot on each. */
+/** Runs the experiment on these nodes, with a worker of one slot on each. */
 export async function measureOn(
   cluster: Cluster,
   nodes: readonly ClusterNode[],
-  experiments: readonly Experiment[],
-): Promise<Times[]> {
+  experiment: Experiment,
+): Promise<Times> {
   const workers = await Promise.all(nodes.map((node) => node.start(['--slots', '1'])));
   let measured = false;
   const gone = workers.map(async ({ ended, stdout, stderr }) => {
     const { code } = await ended;
     // Without it the jobs would wait for ever.
-    if (!measured) throw new Error(`a worker has ended with ${code}: ${stdout()}${stderr()}`);
+    if (measured) return new Promise<never>(() => {});
+    throw new Error(`a worker has ended with ${code}: ${stdout()}${stderr()}`);
   });
-  const found = await Promise.race([measureAll(cluster, nodes.length, experiments), ...gone]);
+  const found = await Promise.race([measure(cluster, nodes.length, experiment), ...gone]);
   measured = true;
   await Promise.all(nodes.map((node) => node.stop()));
-  return found ?? [];
+  return found;
 }
 
-async function measureAll(cluster: Cluster, nodes: number, experiments: readonly Experiment[]): Promise<Times[]> {
+async function measure(cluster: Cluster, nodes: number, experiment: Experiment): Promise<Times> {
   // The first jobs of a worker pay for its loading of code.
   await all(cluster, { cwd: cluster.shared, args: ['--array', `1-${nodes * 10}`, '--', 'true'] });
-  const found: Times[] = [];
-  for (const experiment of experiments) found.push(await all(cluster, experiment));
-  return found;
+  return all(cluster, experiment);
 }
 
 async function all(cluster: Cluster, { cwd, args }: Pick<Experiment, 'cwd' | 'args'>): Promise<Times> {

@@ -14,7 +14,7 @@ export function tableOf(
   { title, report, limit, reach }: Experiment,
   measured: Measured,
 ): { readonly lines: readonly string[]; readonly reached: boolean } {
-  const speedUp = measured.C.real / measured.B.real;
+  const speedUp = speedUpOf(measured);
   const user = measured.B.user / measured.C.user;
   const fast = speedUp >= reach.speedUp;
   const even = Math.abs(user - 1) <= reach.userDiffers;
@@ -27,6 +27,11 @@ export function tableOf(
     `A against B        ${(measured.B.real / measured.A.real).toFixed(2)}, the report ${ratio(report, 'B', 'A', 'real')} (how long the cluster takes, the fast node taking 1)`,
   ];
   return { lines, reached: fast && even };
+}
+
+/** How much faster the three are than one. */
+export function speedUpOf({ B, C }: Measured): number {
+  return C.real / B.real;
 }
 
 function cells({ real, user, sys }: Times): string[] {
