@@ -88,7 +88,7 @@ describe('with a mirror that is of no use', () => {
 
 test('an older one on PATH, and one that does not run, are passed over', async () => {
   for (const tool of ['dirname', 'sed']) symlinkSync(onPath(tool), join(dir, 'bin', tool));
-  const path = { PATH: join(dir, 'bin') };
+  const path = { PATH: join(dir, 'bin'), OMX_CRIU: '' };
   const where = async (): Promise<string> => (await getCriu(['--where', target], path)).stdout;
   program('criu', 'echo "Version: 3.17.1"');
   mkdirSync(target, { recursive: true });

@@ -5,17 +5,13 @@ import type { Experiment, Times } from './experiments.ts';
 /** What a table may differ from the driver's own clock: two commands are started in between. */
 const toleratedSeconds = 4;
 
-/** Runs the experiments one after the other on these nodes, with a worker of one slot on each. */
+/** Runs the experiment on these nodes, with a worker of one slot on each. */
 export async function measureOn(
   cluster: Cluster,
   nodes: readonly ClusterNode[],
-  experiments: readonly Experiment[],
-): Promise<Times[]> {
-  return withWorkers(cluster, nodes, async () => {
-    const found: Times[] = [];
-    for (const experiment of experiments) found.push(await measure(cluster, experiment));
-    return found;
-  });
+  experiment: Experiment,
+): Promise<Times> {
+  return withWorkers(cluster, nodes, async () => measure(cluster, experiment));
 }
 
 /** Has a worker of one slot on each of these nodes meanwhile. */

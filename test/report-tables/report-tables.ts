@@ -8,12 +8,12 @@ import { root } from '../kit/open-home.ts';
 import { measureDrain } from './drain.ts';
 import { drainExperiment, experiments, moved, type Setup, setups, type Times } from './experiments.ts';
 import { measureOn } from './measure.ts';
-import { drainTable, tableOf } from './table.ts';
+import { drainTable, type Measured, speedUpOf, tableOf } from './table.ts';
 
 /** The report's machines by user time, 48.58 s against 12.40 s: the fast one is 3.9 times a slow one. */
 const shares = { fast: 0.98, slow: 0.25 };
 
-/** Tables show the median of so many rounds. */
+/** Tables show the middle one of so many rounds. */
 const rounds = 3;
 
 /** The part of the whole time that draining a node in the middle may cost; on a small load every start weighs more. */
@@ -44,18 +44,20 @@ export async function reportTables(short: boolean): Promise<number> {
     const [fast, ...slow] = cluster.nodes;
     if (fast === undefined) throw new Error('the cluster has no nodes');
     const nodesOf = { A: [fast], B: slow, C: slow.slice(0, 1) };
-    const found: Record<Setup | 'moved', Times[][]> = { A: [], B: [], C: [], moved: [] };
     const noCriu = needs('criu');
-    // In turns, as a machine may be some per cent faster in one minute than in the next.
-    for (let round = 0; round < (short ? 1 : rounds); round += 1) {
-      for (const setup of setups) found[setup].push(await measureOn(cluster, nodesOf[setup], wanted));
-      if (noCriu === undefined) found.moved.push(await measureOn(cluster, slow, wanted.map(moved)));
-    }
     let reachedAll = true;
-    for (const [at, experiment] of wanted.entries()) {
-      const of = (setup: Setup | 'moved') => medianOf(found[setup].flatMap((round) => round[at] ?? []));
-      const byMoves = noCriu === undefined ? of('moved') : undefined;
-      const { lines, reached } = tableOf(experiment, { A: of('A'), B: of('B'), C: of('C') }, byMoves);
+    for (const experiment of wanted) {
+      const found: Round[] = [];
+      for (let round = 0; round < (short ? 1 : rounds); round += 1) {
+        const times: Partial<Record<Setup, Times>> = {};
+        for (const setup of setups) times[setup] = await measureOn(cluster, nodesOf[setup], experiment);
+        found.push({
+          ...(times as Measured),
+          ...(noCriu === undefined ? { byMoves: await measureOn(cluster, slow, moved(experiment)) } : {}),
+        });
+      }
+      const { byMoves, ...measured } = middleOf(found);
+      const { lines, reached } = tableOf(experiment, measured, byMoves);
       console.log(`\n${lines.join('\n')}`);
       reachedAll &&= reached;
     }
@@ -73,8 +75,13 @@ export async function reportTables(short: boolean): Promise<number> {
   }
 }
 
-function medianOf(times: readonly Times[]): Times {
-  const middle = (of: (each: Times) => number): number =>
-    times.map(of).toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? NaN;
-  return { real: middle(({ real }) => real), user: middle(({ user }) => user), sys: middle(({ sys }) => sys) };
+/** What was measured one right after the other, as a machine's own speed drifts. */
+type Round = Measured & { readonly byMoves?: Times };
+
+/** The round with the middle speed-up. */
+function middleOf(found: readonly Round[]): Round {
+  const inOrder = found.toSorted((one, other) => speedUpOf(one) - speedUpOf(other));
+  const middle = inOrder[Math.floor(found.length / 2)];
+  if (middle === undefined) throw new Error('nothing was measured');
+  return middle;
 }

@@ -84,6 +84,8 @@ export class Checkpointer {
   async makeDue(): Promise<void> {
     for (const attempt of this.#options.attempts.all()) {
       if (attempt.phase !== 'running' || attempt.launcher !== 'criu' || attempt.paused === true) continue;
+      // Somebody else is at it, perhaps for an image that its user has asked for.
+      if (attempt.inHand !== undefined) continue;
       const runtime = await this.#options.cache.get(attempt.batch);
       const everyMs = runtime?.specOf(attempt.ordinal).checkpointMs;
       if (everyMs === undefined) continue;
