@@ -93,7 +93,8 @@ export function eventJson(event: OmxEvent): Record<string, unknown> {
 const order = ['batch-submitted', 'batch-note', 'batch-started', 'job-', 'node-', 'batch-ended'] as const;
 
 export function compareEvents(a: OmxEvent, b: OmxEvent): number {
-  return a.at - b.at || placeOf(a) - placeOf(b);
+  // As they are printed, to the millisecond: the ends of jobs are known more exactly than that of their batch.
+  return Math.floor(a.at) - Math.floor(b.at) || placeOf(a) - placeOf(b) || a.at - b.at;
 }
 
 function placeOf({ type }: OmxEvent): number {

@@ -2,7 +2,7 @@ import { type BatchProgress, zeroCounts } from '@omx/core';
 import { describe, expect, test } from 'vitest';
 
 import { batchEvents, cancelTime } from '../../src/events/batch-events.ts';
-import { compareEvents } from '../../src/events/event.ts';
+import { compareEvents, type OmxEvent } from '../../src/events/event.ts';
 import { batchOf, submittedAt } from '../watching-kit.ts';
 
 const batch = batchOf({ name: 'fib' });
@@ -39,6 +39,22 @@ describe('the events of a batch', () => {
     const again = progress({ succeeded: 9, queued: 1 }, { firstStartAt: submittedAt, endedAt: submittedAt + 9 });
     expect(batchEvents(batch, again, []).map(({ type }) => type)).not.toContain('batch-ended');
   });
+});
+
+test('a batch ends after its jobs, whose ends are known to less than a millisecond', () => {
+  const jobEnd = (at: number): OmxEvent => ({
+    ...{ at, type: 'job-ended', id: 'b7.3', attempt: 1, node: 'n1' },
+    ...{ outcome: 'succeeded', exitCode: 0, signal: null },
+  });
+  const ended = batchEvents(batch, progress({ succeeded: 10 }, { endedAt: submittedAt + 9 }), []);
+  const events: OmxEvent[] = [...ended, jobEnd(submittedAt + 9.6), jobEnd(submittedAt + 9.2)];
+  events.sort(compareEvents);
+  expect(events.map(({ at, type }) => `${type} ${(at - submittedAt).toFixed(1)}`)).toEqual([
+    'batch-submitted 0.0',
+    'job-ended 9.2',
+    'job-ended 9.6',
+    'batch-ended 9.0',
+  ]);
 });
 
 test('jobs cancelled with their whole batch ended when that was noted, and never after the batch', () => {
