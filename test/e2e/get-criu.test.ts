@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { probeCriu } from '@omx/launch';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { root, useHome } from '../kit/home.ts';
@@ -52,6 +53,10 @@ describe('with Debian’s mirror', () => {
     for (const program of [criu, join(dir, 'bin', 'linked')]) {
       expect((await execa(program, ['--version'])).stdout).toMatch(/^Version: [4-9]\./);
     }
+
+    // It does what it is for.
+    const probe = await probeCriu({ ...process.env, OMX_CRIU: criu });
+    expect({ file: probe.criu?.file, reason: probe.reason }).toEqual({ file: criu, reason: undefined });
 
     const again = await getCriu(['--private', target], { OMX_DEBIAN_MIRROR: deadMirror });
     expect(again).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^omx: CRIU [4-9]\S* is here: /) });

@@ -173,7 +173,8 @@ from_debian() {
   loader=$(find "$work/root" -type f -name 'ld*.so.[0-9]' | head -n 1)
   [ -n "$loader" ] || lack "their libc has no loader"
   folders=$(find "$work/root" -name '*.so.*' -exec dirname {} + | sort -u | paste -sd: -)
-  mkdir -p "$work/new/lib"
+  # criu gives up where the folder for its plugins is missing.
+  mkdir -p "$work/new/lib" "$work/new/plugins"
   # Of the packages only what the program loads is kept: half their size.
   "$loader" --library-path "$folders" --list "$work/root/usr/sbin/criu" >"$work/libraries" 2>"$log" || lack "$(last_words)"
   sed -n 's|.* => \(/.*\) (0x[0-9a-f]*)$|\1|p' "$work/libraries" | while read -r library; do

@@ -102,7 +102,12 @@ export class AwayChildren {
       journal.remove(note.child);
       return false;
     }
-    journal.write(note);
+    try {
+      journal.write(note);
+    } catch (error) {
+      deputy.letGo();
+      throw error;
+    }
     // An earlier worker may have given as much just before it died.
     const grantedUntil = performance.now() + grantMs;
     const away: Away = {

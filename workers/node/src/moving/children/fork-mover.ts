@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { arch } from 'node:process';
 
 import { errorOf, isOmxError, OmxError } from '@omx/core';
@@ -223,12 +224,14 @@ export class ForkMover {
     } catch (error) {
       await this.#options.asker.askJson(to, { type: 'drop-child', child: name }, answerMs).catch(() => undefined);
       throw error;
+    } finally {
+      rmSync(image, { recursive: true, force: true });
     }
     // It would ask by itself, some time later.
     await this.#options.asker.askJson(to, { type: 'look-child', child: name }, answerMs).catch(() => undefined);
   }
 
-  /** Its copy has no say yet, so the original may go on where it cannot be held. */
+  /** Its copy has no say yet, so the original may go on where it cannot be held. @throws what kept it from being held */
   async #hold(note: AwayNote): Promise<void> {
     try {
       if (await this.#options.away.take(note)) return;

@@ -77,6 +77,8 @@ const receiveMs = 60_000;
 const answerMs = 2000;
 /** Who has not heard from a home for so long forgets what it had for it; its copies are dead long before. */
 const forgetMs = 60_000;
+/** A copy that waits for its first word has one soon, or never. */
+const waitingMs = 15_000;
 const pieceBytes = 256 << 10;
 
 /**
@@ -113,13 +115,14 @@ export class Guests {
     };
   }
 
-  /** Asks all homes what is to become of their children. To be called about once a second. */
+  /** Asks all homes what is to become of their children, and does not wait for the answers. To be called about once a second. */
   async beat(): Promise<void> {
     const now = performance.now();
-    for (const guest of this.#all.values()) if (now - guest.heardAt > forgetMs) await this.#drop(guest);
-    await Promise.all(
-      [...new Set([...this.#all.values()].map(({ home }) => home))].map(async (home) => this.#ask(home)),
-    );
+    for (const guest of this.#all.values()) {
+      const longestMs = guest.state === 'waiting' ? waitingMs : forgetMs;
+      if (now - guest.heardAt > longestMs) await this.#drop(guest);
+    }
+    void this.#askAll();
   }
 
   /** Kills every copy and tells their homes, where they go on. */
