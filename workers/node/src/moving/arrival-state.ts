@@ -49,9 +49,9 @@ function isLive(job: Job): job is LiveJob {
 
 const fileName = 'arrival.json';
 
-/** From here on the job can go on from what is in the folder, also by the next worker. */
+/** From here on the job can go on from what is in the folder, also by the next worker. Not on the disk at once: a job stands still for it. */
 export function noteArrival({ dir, name, from }: Arrival): void {
-  writeFileSync(join(dir, fileName), JSON.stringify({ ...name, from }), { mode: 0o600, flush: true });
+  writeFileSync(join(dir, fileName), JSON.stringify({ ...name, from }), { mode: 0o600 });
 }
 
 /** What is complete in a folder of arrivals; undefined: nothing. */

@@ -307,12 +307,15 @@ export class Departures implements Mover {
     const { frozen, image, rss, receiver, to, why } = step;
     const { key } = attempt;
     const node = await batches.nodeNumber(attempt.batch, to);
-    if (!(await executor.record(attempt, { type: 'freeze', attempt: attempt.number })))
-      throw cannotMove(key, { refused: 'it has ended, or belongs to another node by now' });
-    const { bytes } = await send({
+    const sent = send({
       ...{ to: receiver, image, folder: jobFolder(nodeDir, attempt), timeoutMs: sendMs + rss / slowestBytesAMs },
       sealed: frozen.seal(),
     });
+    // Meanwhile; and what it fails at is told below.
+    sent.catch(() => undefined);
+    if (!(await executor.record(attempt, { type: 'freeze', attempt: attempt.number })))
+      throw cannotMove(key, { refused: 'it has ended, or belongs to another node by now' });
+    const { bytes } = await sent;
     const digest = imageDigest(image);
     await this.#thawThere(to, { type: 'thaw', ...name, digest }, sendMs + rss / slowestBytesAMs);
     if (!holdsLease()) throw cannotMove(key, { refused: 'this node is out of touch with the queue' });

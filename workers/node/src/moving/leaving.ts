@@ -51,7 +51,8 @@ export class LeavingFolder {
   write(key: string, journal: LeavingJournal): void {
     mkdirSync(this.#journals, { recursive: true, mode: 0o700 });
     const path = this.#path(key);
-    writeFileSync(`${path}.new`, JSON.stringify(journal), { mode: 0o600, flush: true });
+    // Not on the disk at once, as a job stands still for it: where the machine itself dies, others decide.
+    writeFileSync(`${path}.new`, JSON.stringify(journal), { mode: 0o600 });
     renameSync(`${path}.new`, path);
   }
 
