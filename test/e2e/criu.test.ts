@@ -18,24 +18,25 @@ import {
   waitFor,
   workerPid,
 } from '../kit/batches.ts';
+import { criuForOthers } from '../kit/criu-for-others.ts';
 import { type TestHome, useHome } from '../kit/home.ts';
-import { needs, skipUnless } from '../kit/needs.ts';
+import { asNobody, needs, skipUnless } from '../kit/needs.ts';
 import { fixture, ran } from '../kit/ran.ts';
 import { until } from '../kit/until.ts';
 
-/** Of `nobody`, on every Linux. */
+/** Of `nobody`. */
 const uid = 65_534;
-const setpriv = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
+const setpriv = ['setpriv', ...asNobody];
 const users = [
   { who: 'whoever runs the tests', through: [], tools: ['criu'] },
-  { who: 'an ordinary user', through: setpriv, tools: ['criu', 'root'] },
+  { who: 'an ordinary user', through: setpriv, tools: ['criu', 'root', 'another user'] },
 ] as const;
 
 const burner = ['sh', '-c', 'exec "$0" 1000000', fixture('burn')];
 
 /** The same home with every command run by another user. */
-function runBy(home: TestHome, through: readonly string[]): TestHome {
-  const env = through.length === 0 ? {} : { HOME: '/tmp' };
+function runBy(home: TestHome, through: readonly string[]): TestHome & { as: (env: Record<string, string>) => void } {
+  const env: Record<string, string> = {};
   return {
     get dir() {
       return home.dir;
@@ -44,8 +45,9 @@ function runBy(home: TestHome, through: readonly string[]): TestHome {
       return home.work;
     },
     get env() {
-      return home.env;
+      return { ...home.env, ...env };
     },
+    as: (more) => Object.assign(env, more),
     omx: async (args, options) => home.omx(args, { ...options, through, env: { ...env, ...options?.env } }),
     omxSpawn: (args, options) => home.omxSpawn(args, { ...options, through, env: { ...env, ...options?.env } }),
   };
@@ -84,7 +86,10 @@ describe.for(users)('under --launcher criu, run by $who', { ...skipUnless('criu'
     const home = runBy(shared, through);
     const criu = ['--launcher', 'criu'];
     beforeAll(async () => {
-      if (through.length > 0) for (const path of [shared.dir, shared.work]) chownSync(path, uid, uid);
+      if (through.length > 0) {
+        for (const path of [shared.dir, shared.work]) chownSync(path, uid, uid);
+        home.as({ HOME: '/tmp', OMX_CRIU: criuForOthers(shared.dir) });
+      }
       await startNode(home, { slots: 4 });
     });
     function tracesOf(name: string): string {

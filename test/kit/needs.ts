@@ -7,6 +7,9 @@ import { isolation } from './cluster/isolation.ts';
 
 const getCriu = fileURLToPath(new URL('../../packages/cli/setup/get-criu.sh', import.meta.url));
 
+/** Arguments of setpriv(1) for `nobody`, who is there on every Linux. */
+export const asNobody = ['--reuid=65534', '--regid=65534', '--clear-groups', '--'];
+
 /** What a test may need of the machine beyond Node, a C compiler and a Redis server, and how Debian gives it. */
 const tools = {
   apt: { found: () => onPath('apt-get') && onPath('dpkg'), mend: 'a Debian or Ubuntu machine' },
@@ -29,6 +32,11 @@ const tools = {
   python3: { found: () => onPath('python3'), mend: 'apt-get install python3' },
   pty: { found: () => existsSync('/dev/pts/ptmx'), mend: 'mount -t devpts devpts /dev/pts', beyondCi: true },
   root: { found: () => process.getuid?.() === 0, mend: 'run the tests as root' },
+  'another user': {
+    found: () => runs('setpriv', ...asNobody, 'test', '-r', fileURLToPath(import.meta.url)),
+    mend: 'root, and a clone that other users can read',
+    beyondCi: true,
+  },
   swipl: { found: () => onPath('swipl'), mend: 'apt-get install swi-prolog-nox' },
   tmux: { found: () => onPath('tmux'), mend: 'apt-get install tmux' },
 } satisfies Record<string, { found: () => boolean; mend: string; beyondCi?: boolean }>;
