@@ -70,8 +70,9 @@ describe('a node on which jobs fail that others run well', () => {
     await startNode(home, { name: 'second', slots: 1 });
     const dir = traces(home, 'failed');
     // Each job is well or not, but all that `first` happens to get are not.
-    const script = `if test $OMX_NODE = first; then touch ${dir}/$OMX_JOB; exit 3; fi; sleep 0.2; test ! -e ${dir}/$OMX_JOB`;
-    const id = await submit(home, ['--array', '1-20', '--shell', '--', script]);
+    // They take as long on both, so that each node has its share.
+    const script = `sleep 0.1; if test $OMX_NODE = first; then touch ${dir}/$OMX_JOB; exit 3; fi; test ! -e ${dir}/$OMX_JOB`;
+    const id = await submit(home, ['--array', '1-60', '--shell', '--', script]);
     expect(await waitFor(home, id)).toBe(1);
     const failed = (await jobsOf(home, id)).filter(({ state }) => state === 'failed');
     const twice = failed.find(({ attempt }) => attempt === 2);
