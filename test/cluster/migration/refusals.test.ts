@@ -1,4 +1,5 @@
 import { appendFileSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -41,7 +42,8 @@ describe('a move that cannot be is refused with its reason, and the job goes on'
     const [one, ...others] = cluster.nodes;
     await one?.start(['--slots', '4']);
     // Not in a folder for temporary files: what stands there goes along with a job.
-    folder = mkdtempSync(join(root, 'node_modules/.omx-test-'));
+    // What lies in a folder for temporary files goes along with a job, and the clone may be in one.
+    folder = mkdtempSync(join(homedir(), '.omx-test-'));
     program = join(folder, 'shell');
     copyFileSync('/bin/sh', program);
     job = await startMovable(cluster, waiting());
