@@ -9,7 +9,6 @@ import { mountOn } from '../../kit/cluster/mounted.ts';
 import type { ClusterNode } from '../../kit/cluster/node.ts';
 import { useCluster } from '../../kit/cluster/use-cluster.ts';
 import { skipUnless } from '../../kit/needs.ts';
-import { root } from '../../kit/open-home.ts';
 import { until } from '../../kit/until.ts';
 import { finish, type Movable, move, nothingLeft, startMovable } from './steps.ts';
 
