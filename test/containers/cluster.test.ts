@@ -36,12 +36,9 @@ describe('three nodes in containers', skipUnlessContainers(), () => {
     expect(stdout.split('\n').sort()).toEqual(['', ...[1, 2, 3, 4, 5, 6].map((index) => `job=${index} attempt=1`)]);
   });
 
-  let wasCut: string | undefined;
-
   test('a node that is cut off stops its jobs before others run them, and ends them when it is back', async () => {
     const job = await startJobs('cut', 6);
     const victim = await busiest(job.batch);
-    wasCut = victim.node.name;
     const [early = 0, ...late] = victim.jobs;
     await victim.node.cut();
     const cutAt = Date.now();
@@ -85,8 +82,7 @@ describe('three nodes in containers', skipUnlessContainers(), () => {
 
   test('a node that is killed is replaced at once by the others, and later by itself', async () => {
     const job = await startJobs('kill', 6);
-    // An engine may start a container without the network that it was taken off and put back on.
-    const victim = await busiest(job.batch, wasCut);
+    const victim = await busiest(job.batch);
     await victim.node.kill();
     const killedAt = Date.now();
     const rescued = await startedAgain(job.batch, victim.jobs);
@@ -94,9 +90,13 @@ describe('three nodes in containers', skipUnlessContainers(), () => {
       expect(Date.parse(at(rescued, index).startedAt ?? '') - killedAt).toBeLessThan(rescueMs);
     await job.finish();
 
-    await victim.node.start();
-    const again = await cluster.omx(['run', '--cwd', '/', '--node', victim.node.name, '--', 'hostname']);
-    expect(again).toMatchObject({ code: 0, stdout: `${victim.node.name}\n` });
+    // Process ids are few in a container: sooner or later the dead worker's is another process's, or a thread's.
+    for (let time = 1; time <= 5; time += 1) {
+      await victim.node.start();
+      const again = await cluster.omx(['run', '--cwd', '/', '--node', victim.node.name, '--', 'hostname']);
+      expect({ time, ...again }).toMatchObject({ time, code: 0, stdout: `${victim.node.name}\n` });
+      if (time < 5) await victim.node.kill();
+    }
   });
 
   test('a Redis server that is killed and started again costs no job its attempt', async () => {
@@ -180,17 +180,13 @@ describe('three nodes in containers', skipUnlessContainers(), () => {
   }
 
   /** The node with the most jobs of a batch, at least two, once all run. */
-  /** @param spared a node that is not to be chosen */
-  async function busiest(
-    batch: string,
-    spared?: string,
-  ): Promise<{ readonly node: ClusterNode; readonly jobs: readonly number[] }> {
+  async function busiest(batch: string): Promise<{ readonly node: ClusterNode; readonly jobs: readonly number[] }> {
     const running = await jobsWhen(batch, (jobs) => jobs.every(({ state }) => state === 'running'));
     const loads = cluster.nodes.map((node) => ({
       node,
       jobs: running.filter((job) => job.node === node.name).map(({ index }) => index),
     }));
-    const [most] = loads.filter(({ node }) => node.name !== spared).sort((a, b) => b.jobs.length - a.jobs.length);
+    const [most] = loads.sort((a, b) => b.jobs.length - a.jobs.length);
     if (most === undefined || most.jobs.length < 2) throw new Error('six jobs on three nodes');
     return most;
   }
