@@ -3,7 +3,7 @@
 # included; else the reason. It looks where the worker looks: --redis of its command line, or else OMX_REDIS_URL.
 reason="no worker runs here"
 for file in "$OMX_HOME"/nodes/*/worker.pid; do
-  pid=$(cat "$file" 2>/dev/null) && kill -0 "$pid" 2>/dev/null || continue
+  pid=$(head -n 1 "$file" 2>/dev/null) && kill -0 "$pid" 2>/dev/null || continue
   name=$(basename "$(dirname "$file")")
   url=$(tr '\0' '\n' <"/proc/$pid/cmdline" | sed -n -e '/^--redis$/ { n; p; }' -e 's/^--redis=//p')
   if [ -n "$url" ]; then export OMX_REDIS_URL="$url"; fi

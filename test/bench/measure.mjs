@@ -22,7 +22,7 @@ export function openHome() {
     },
     workerRss() {
       const [name] = this.json(['up', '--json']).nodes.map((node) => node.name ?? node);
-      const pid = readFileSync(join(dir, 'nodes', name, 'worker.pid'), 'utf8').trim();
+      const pid = readFileSync(join(dir, 'nodes', name, 'worker.pid'), 'utf8').split('\n')[0];
       return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
     },
     close() {

@@ -90,9 +90,13 @@ describe('three nodes in containers', skipUnlessContainers(), () => {
       expect(Date.parse(at(rescued, index).startedAt ?? '') - killedAt).toBeLessThan(rescueMs);
     await job.finish();
 
-    await victim.node.start();
-    const again = await cluster.omx(['run', '--cwd', '/', '--node', victim.node.name, '--', 'hostname']);
-    expect(again).toMatchObject({ code: 0, stdout: `${victim.node.name}\n` });
+    // Process ids are few in a container: sooner or later the dead worker's is another process's, or a thread's.
+    for (let time = 1; time <= 5; time += 1) {
+      await victim.node.start();
+      const again = await cluster.omx(['run', '--cwd', '/', '--node', victim.node.name, '--', 'hostname']);
+      expect({ time, ...again }).toMatchObject({ time, code: 0, stdout: `${victim.node.name}\n` });
+      if (time < 5) await victim.node.kill();
+    }
   });
 
   test('a Redis server that is killed and started again costs no job its attempt', async () => {

@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { type OmxResult, useHome } from '../kit/home.ts';
 import { redisOnPort, useRedis } from '../kit/redis.ts';
@@ -175,8 +176,10 @@ describe('the home', () => {
     expect((await home.omx(['down'])).code).toBe(0);
     const [name] = nodes.map((node: any) => node.name);
     mkdirSync(join(home.dir, 'nodes', name), { recursive: true });
-    // Once a process that lives and is another, once one that cannot be, once no number.
-    for (const content of [`${process.pid}\n`, '4194305\n', 'nonsense\n']) {
+    const alike = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)', 'bin.js', 'worker', 'x']);
+    onTestFinished(() => void alike.kill());
+    // Once a process that lives and is another, once a worker of another time, once one that cannot be, once no number.
+    for (const content of [`${process.pid}\n`, `${alike.pid}\n1\n`, '4194305\n', 'nonsense\n']) {
       for (const file of ['redis.pid', `nodes/${name}/worker.pid`]) writeFileSync(join(home.dir, file), content);
       writeFileSync(join(home.dir, 'start.lock'), '4194305 1\n');
       writeFileSync(join(home.dir, 'up.lock'), '4194305 1\n');

@@ -109,7 +109,7 @@ export function serverPid(home: TestHome): number | undefined {
 }
 
 function pidIn(path: string): number | undefined {
-  const pid = existsSync(path) ? Number(readFileSync(path, 'utf8').trim().split(' ')[0]) : 0;
+  const pid = existsSync(path) ? Number.parseInt(readFileSync(path, 'utf8'), 10) : 0;
   return pid > 1 ? pid : undefined;
 }
 

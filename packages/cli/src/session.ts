@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
@@ -16,7 +16,15 @@ import {
   type Redis,
   rightsErrorOf,
 } from '@omx/queue';
-import { ensureServer, type Home, homeAt, pidFileHolder, startDaemon, withLock } from '@omx/queue/embedded';
+import {
+  ensureServer,
+  type Home,
+  homeAt,
+  pidFileHolder,
+  startDaemon,
+  withLock,
+  writePidFile,
+} from '@omx/queue/embedded';
 
 import { loadConfig } from './config.ts';
 import { packageFolder } from './installation.ts';
@@ -174,6 +182,6 @@ export function startWorker(
     env: { ...io.env, OMX_HOME: home.dir, OMX_REDIS_URL: '' },
   });
   // The worker writes it too, once it is up; until then the next command must not start a second one.
-  if (daemon.pid > 0) writeFileSync(workerPidFile(home, options.name), `${daemon.pid}\n`, { mode: 0o600 });
+  if (daemon.pid > 0) writePidFile(workerPidFile(home, options.name), daemon.pid);
   return daemon;
 }

@@ -1,7 +1,7 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 
 import { OmxError } from '@omx/core';
-import { ensureServer, homeAt, pidFileHolder } from '@omx/queue/embedded';
+import { ensureServer, homeAt, pidFileHolder, writePidFile } from '@omx/queue/embedded';
 import { NodeWorker } from '@omx/worker-node';
 import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
 
@@ -44,7 +44,7 @@ export async function worker(io: Io, options: WorkerCommandOptions): Promise<num
     });
   }
   mkdirSync(home.nodeDir(name), { recursive: true, mode: 0o700 });
-  writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  writePidFile(pidFile, process.pid);
   const node = new NodeWorker({
     address: url === undefined ? { socket: home.redisSocket } : { url },
     name,

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { startTime } from './lock.ts';
@@ -33,11 +33,21 @@ export function startDaemon(options: DaemonOptions): { readonly pid: number; exi
   return { pid: child.pid ?? -1, exited: () => gone };
 }
 
-/** Whether the process named in a pid file lives, and is the program it should be. */
+/**
+ * Says that a process has taken a place. Its id is the first line; its start time, the second, tells it from another that
+ * got the same id later. Where a container starts again that may be a thread of the very process that looks.
+ */
+export function writePidFile(path: string, pid: number): void {
+  writeFileSync(path, `${pid}\n${startTime(pid) ?? ''}\n`, { mode: 0o600 });
+}
+
+/** The process named in a pid file (of {@link writePidFile}, or an id alone), if it lives and is the program it should be. */
 export function pidFileHolder(path: string, looksRight: (commandLine: string) => boolean): number | undefined {
   try {
-    const pid = Number(readFileSync(path, 'utf8').trim());
-    if (!Number.isInteger(pid) || pid <= 1 || startTime(pid) === undefined) return undefined;
+    const [id = '', started] = readFileSync(path, 'utf8').trim().split('\n');
+    const pid = Number(id);
+    const lives = startTime(pid);
+    if (!Number.isInteger(pid) || pid <= 1 || lives === undefined || (started ?? lives) !== lives) return undefined;
     return looksRight(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')) ? pid : undefined;
   } catch {
     return undefined;
