@@ -61,6 +61,7 @@ void job_free(struct job *j) {
   list_remove(&j->in_state);
   list_remove(&j->in_unsent);
   table_remove(&jobs_by_key, &j->by_key);
+  free(j->request);
   free(j);
 }
 

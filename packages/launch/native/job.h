@@ -6,7 +6,7 @@
  *       ▼           └──┴───────────┴───────────────────────┘
  *    REFUSED
  *
- * PREPARED     in the journal, not yet started
+ * PREPARED     in the journal, not yet started; it may wait for the end of another (`before`)
  * RUNNING      also while stopped: paused by its user, suspended because the node's lease is out (`lease.h`), or both
  * TERMINATING  SIGTERM was sent; what is left at `deadline` is killed
  * KILLING      rounds of SIGKILL until nothing of the job is left; also after a normal end that left processes behind. With a
@@ -30,7 +30,7 @@ enum end_reason {
   REASON_LEASE,
   REASON_COUNT
 };
-enum stage { STAGE_CWD, STAGE_STDIN, STAGE_OUTPUT, STAGE_FORK, STAGE_EXEC, STAGE_LEASE };
+enum stage { STAGE_CWD, STAGE_STDIN, STAGE_OUTPUT, STAGE_FORK, STAGE_EXEC, STAGE_LEASE, STAGE_RECALLED };
 
 #define TOKEN_LENGTH 32
 
@@ -46,6 +46,9 @@ struct job {
   char token[TOKEN_LENGTH + 1];
   enum job_state state;
   enum end_reason reason;
+
+  struct job *before, *next; /* it starts when `before` is done; `next` when this one is */
+  unsigned char *request;    /* of one that waits: its START, our own copy */
 
   pid_t pid;
   uint64_t first_tick, last_tick; /* the main process started between these two */

@@ -4,7 +4,9 @@
 #include "journal.h"
 #include "members.h"
 #include "output.h"
+#include "start.h"
 #include "timers.h"
+#include "worker.h"
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -132,8 +134,10 @@ static void finish(struct job *j) {
   output_measure(j);
   if (WIFSIGNALED(j->status) && WTERMSIG(j->status) == SIGKILL && !j->killed_by_us)
     j->oom_killed = oom_kills() > j->oom_count;
+  if (j->next == NULL) worker_hurry();
   job_set_done(j, JOB_ENDED);
   journal_done(j);
+  start_next(j);
 }
 
 /* Jobs whose main process is gone: over, unless they left processes behind. */
@@ -176,6 +180,7 @@ void lifecycle_reap(void) {
     list_append(&closing_jobs, &j->in_closing);
   }
   close_jobs();
+  start_all();
 }
 
 void lifecycle_timers(void) {

@@ -98,7 +98,7 @@ static bool read_signals(int fd) {
 /* The earliest of the deadlines that hold now; 0 means that a deadline is not set. */
 static int poll_timeout(double now) {
   double until = now + 3600e3;
-  const double deadlines[] = {idle_at, cap_at, retry_at, leave_at, abandoned_at, timer_next() == NULL ? 0 : timer_next()->deadline};
+  const double deadlines[] = {idle_at, cap_at, retry_at, leave_at, abandoned_at, worker_deadline(), timer_next() == NULL ? 0 : timer_next()->deadline};
   for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++) {
     if (deadlines[i] > 0 && deadlines[i] < until) until = deadlines[i];
   }
@@ -138,7 +138,7 @@ static void loop(int signals) {
       lifecycle_abandon();
     members_sweep();
     if (retry_at == 0 || passed(&retry_at, true, now, RETRY_MS)) journal_flush();
-    worker_write();
+    worker_write(now);
 
     passed(&retry_at, journal_waiting(), now, RETRY_MS);
     if (quit_requested && live_count == 0 && worker_drained()) return;

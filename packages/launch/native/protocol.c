@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum request { ENVIRONMENT = 1, FORGET, START, END, PAUSE, RESUME, ACKNOWLEDGE, QUIT, LEASE };
+enum request { ENVIRONMENT = 1, FORGET, START, END, PAUSE, RESUME, ACKNOWLEDGE, QUIT, LEASE, RECALL };
 enum answer { HELLO = 64, STARTED, REFUSED, ENDED, BUSY, REPLACED, ALIVE };
 
 /* A slow reader must not make us hold all output in memory: it grows the maxrss we pass on to every child. */
@@ -37,6 +37,8 @@ void protocol_quit(void) {
   struct job *j;
   start_close();
   quit_requested = true;
+  for_each_job(j, &prepared_jobs, in_state)
+    if (j->before != NULL) start_recall(j);
   /* The reason that lets another node, or the next worker, run them again. */
   for_each_job(j, &live_jobs, in_state) lifecycle_end(j, REASON_REQUEUE, 0);
 }
@@ -75,6 +77,7 @@ static void end(struct job *j, struct reader *frame) {
   unsigned reason = get_u8(frame);
   double grace = get_f64(frame);
   if (reason == REASON_NONE || reason >= REASON_COUNT) frame->bad = true;
+  else if (j != NULL && !frame->bad && j->before != NULL) start_recall(j);
   else if (j != NULL && !frame->bad) lifecycle_end(j, (enum end_reason)reason, grace);
 }
 
@@ -89,7 +92,7 @@ bool protocol_request(struct reader *frame, struct buffer *out) {
   if (type != ACKNOWLEDGE) start_all();
   bool named = type != ACKNOWLEDGE && type != QUIT && type != LEASE;
   const char *name = named ? get_text(frame, &length) : "";
-  struct job *j = type == END || type == PAUSE || type == RESUME ? job_by_key(name) : NULL;
+  struct job *j = type == END || type == PAUSE || type == RESUME || type == RECALL ? job_by_key(name) : NULL;
   switch (type) {
     case ENVIRONMENT: environment_define(name, frame); break;
     case FORGET: environment_forget(name); break;
@@ -103,6 +106,9 @@ bool protocol_request(struct reader *frame, struct buffer *out) {
     case ACKNOWLEDGE: acknowledge(frame); break;
     case QUIT: quit(frame, out); break;
     case LEASE: lease(frame, out); break;
+    case RECALL:
+      if (j != NULL && j->before != NULL) start_recall(j);
+      break;
     default: return false;
   }
   return !frame->bad;
@@ -142,14 +148,15 @@ void protocol_replaced(struct buffer *out) { frame_end(out, frame_begin(out, REP
 
 static void put_events(struct buffer *out, struct job *j) {
   size_t place;
-  if (j->tell_started) {
+  /* Of one that is over already the end says it all. */
+  if (j->tell_started && j->state != JOB_ENDED) {
     place = frame_begin(out, STARTED);
     put_text(out, j->key);
     put_u32(out, (uint32_t)j->pid);
     put_f64(out, j->started_at);
     frame_end(out, place);
-    j->tell_started = false;
   }
+  j->tell_started = false;
   if (j->state == JOB_REFUSED) {
     place = frame_begin(out, REFUSED);
     put_text(out, j->key);

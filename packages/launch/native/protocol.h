@@ -7,14 +7,16 @@
  * worker → shepherd
  *    1 ENVIRONMENT  digest, u32 n, n entries               kept for this connection
  *    2 FORGET       digest
- *    3 START        key, out, err, digest, cwd, stdin, u32 umask, f64 timeMs, graceMs, maxOutputBytes,
- *                   u32 killSignal (job.h; 0: none), u32 n, argv, u32 n, extra entries      a known key is not started twice: its events are repeated
- *    4 END          key, u8 reason, f64 graceMs
+ *    3 START        key, out, err, after, digest, cwd, stdin, u32 umask, f64 timeMs, graceMs, maxOutputBytes,
+ *                   u32 killSignal (job.h; 0: none), u32 n, argv, u32 n, extra entries      a known key is not started twice: its events are repeated. `after`: key of the job it
+ *                   follows, which nobody else does; it starts as soon as that is done, or at once
+ *    4 END          key, u8 reason, f64 graceMs                     as RECALL of one that waits
  *    5 PAUSE        key
  *    6 RESUME       key
  *    7 ACKNOWLEDGE  u8 remove output, u32 n, keys
  *    8 QUIT         u8 force
  *    9 LEASE        f64 until, u8 policy                  see below
+ *   10 RECALL       key                                   what still waits for another is REFUSED at the stage `recalled`
  * shepherd → worker
  *   64 HELLO        u32 version, u32 pid, u32 n, n × (key, u32 pid, f64 startedAt, u8 paused),
  *                   u32 n, keys of REFUSED and ENDED to be repeated,
@@ -25,6 +27,8 @@
  *   68 BUSY         u32 live jobs                          QUIT without force was refused
  *   69 REPLACED                                            a newer worker has connected; nothing follows
  *   70 ALIVE        f64 now, u8 suspended, u8 answer       answer 1: to a LEASE; 0: `suspended` has changed by itself
+ *
+ * While every job that ends is followed by another, what is to be told may wait for some milliseconds and travels together.
  *
  * One worker is connected at a time; a newer connection closes the older. REFUSED and ENDED are repeated on each new
  * connection, after HELLO, until they are acknowledged. A malformed frame closes the connection.
@@ -38,7 +42,8 @@
  * With 1 and 2, `suspended` is true until a new LEASE holds, and START is REFUSED at the stage `lease`. Then suspended jobs
  * go on, except those that are paused: PAUSE and RESUME count for then, END at once.
  *
- * If the worker dies:   jobs, their limits and the lease go on, events wait, the next worker finds them.
+ * If the worker dies:   jobs, their limits and the lease go on, events wait, the next worker finds them. What waits for the
+ *                       end of another is forgotten.
  * If the shepherd dies: see journal.h; the connection closes, the worker starts a new one, repeats START for what it had
  *                       asked and not heard of, and hears of the lost jobs.
  */
@@ -47,7 +52,7 @@
 #include "buffer.h"
 #include <stdbool.h>
 
-#define PROTOCOL_VERSION 4
+#define PROTOCOL_VERSION 5
 #define FRAME_MAX (64 * 1024 * 1024)
 
 /* The worker asked for the end of the shepherd; it comes when no job is live. */

@@ -20,6 +20,7 @@ struct request {
   const char *cwd, *stdin_path;
   mode_t mask;
   struct reader rest; /* argv and the extra entries */
+  unsigned char *owned; /* what all this points into, where nobody else keeps it */
 };
 
 struct texts {
@@ -29,7 +30,10 @@ struct texts {
 
 static struct request *requests;
 static size_t count, capacity;
+size_t waiting_jobs;
 static bool closed;
+/* The journal does not yet have all that may be started. */
+static bool unsaved;
 
 static void make_token(char *token) {
   static unsigned char random[4096];
@@ -46,52 +50,135 @@ static void make_token(char *token) {
   token[TOKEN_LENGTH] = 0;
 }
 
-void start_gather(struct reader *r) {
+static void push(struct request q) {
+  if (count == capacity) {
+    capacity = capacity == 0 ? 64 : capacity * 2;
+    requests = need(realloc(requests, capacity * sizeof *requests));
+  }
+  requests[count++] = q;
+}
+
+/* A text that must end at its first NUL. */
+static const char *get_plain(struct reader *r, bool *bad) {
   uint32_t length;
-  struct request q = {0};
-  const char *key = get_text(r, &length);
-  bool bad_text = strlen(key) != length;
-  const char *out = get_text(r, &length);
-  bad_text |= strlen(out) != length;
-  const char *err = get_text(r, &length);
-  bad_text |= strlen(err) != length;
-  const char *digest = get_text(r, &length);
-  q.cwd = get_text(r, &length);
-  bad_text |= strlen(q.cwd) != length;
-  q.stdin_path = get_text(r, &length);
-  bad_text |= strlen(q.stdin_path) != length;
+  const char *text = get_text(r, &length);
+  *bad |= strlen(text) != length;
+  return text;
+}
+
+/* What follows the names of a START. */
+static struct request get_request(struct reader *r, struct job *j) {
+  struct request q = {.job = j};
+  uint32_t length;
+  bool bad = false;
+  q.environment = environment_find(get_text(r, &length));
+  q.cwd = get_plain(r, &bad);
+  q.stdin_path = get_plain(r, &bad);
   q.mask = (mode_t)get_u32(r);
-  double limit = get_f64(r), grace = get_f64(r), max_output = get_f64(r);
-  uint32_t kill_signal = get_u32(r);
-  if (kill_signal >= NSIG) r->bad = true;
+  j->time_left = get_f64(r);
+  j->grace = get_f64(r);
+  j->max_output = get_f64(r);
+  j->kill_signal = (int)get_u32(r);
+  if (j->kill_signal < 0 || j->kill_signal >= NSIG) r->bad = true;
+  q.rest = *r;
+  if (bad) q.rest.bad = true;
+  return q;
+}
+
+/* Keeps the rest of the frame until `before` is done. */
+static void wait_for(struct job *before, struct job *j, const struct reader *rest) {
+  size_t length = (size_t)(rest->end - rest->at);
+  uint32_t size = (uint32_t)length;
+  j->request = need(malloc(sizeof size + length));
+  memcpy(j->request, &size, sizeof size);
+  memcpy(j->request + sizeof size, rest->at, length);
+  j->before = before;
+  before->next = j;
+  waiting_jobs++;
+}
+
+void start_gather(struct reader *r) {
+  bool bad = false;
+  const char *key = get_plain(r, &bad), *out = get_plain(r, &bad), *err = get_plain(r, &bad), *after = get_plain(r, &bad);
   if (r->bad) return;
 
-  struct job *j = job_by_key(key);
+  struct job *j = job_by_key(key), *before = *after == 0 ? NULL : job_by_key(after);
   if (j != NULL) {
     /* A worker that does not know whether its request arrived may repeat it: it hears what became of the first. */
     j->tell_started = j->state != JOB_PREPARED && j->state != JOB_REFUSED;
     if (j->state != JOB_PREPARED) list_append(&unsent_jobs, &j->in_unsent);
     return;
   }
+  bool waits = before != NULL && !job_done(before);
+  if (waits && before->next != NULL) r->bad = true;
+  if (r->bad) return;
   j = job_create(key, out, err);
   char token[TOKEN_LENGTH + 1];
   make_token(token);
   job_set_token(j, token);
   j->started_at = wall_ms();
-  j->time_left = limit;
-  j->grace = grace;
-  j->max_output = max_output;
-  j->kill_signal = (int)kill_signal;
-  q.job = j;
-  q.environment = environment_find(digest);
-  q.rest = *r;
-  if (bad_text) q.rest.bad = true;
+  unsaved = true;
   journal_prepared(j);
-  if (count == capacity) {
-    capacity = capacity == 0 ? 64 : capacity * 2;
-    requests = need(realloc(requests, capacity * sizeof *requests));
+  struct reader rest = *r;
+  struct request q = get_request(r, j);
+  if (bad) q.rest.bad = true;
+  if (r->bad) {
+    journal_acknowledged(j->key);
+    job_free(j);
+  } else if (waits && !bad) wait_for(before, j, &rest);
+  else push(q);
+}
+
+/* Takes a job out of the row that it waits in. */
+static unsigned char *leave_row(struct job *j) {
+  unsigned char *request = j->request;
+  j->before->next = j->next;
+  if (j->next != NULL) j->next->before = j->before;
+  j->before = j->next = NULL;
+  j->request = NULL;
+  waiting_jobs--;
+  return request;
+}
+
+void start_next(struct job *done) {
+  struct job *j = done->next;
+  if (j == NULL) return;
+  uint32_t size;
+  /* What waits for it goes on waiting for it, not for the one that is done. */
+  struct job *after = j->next;
+  unsigned char *owned = leave_row(j);
+  done->next = NULL;
+  j->next = after;
+  if (after != NULL) after->before = j;
+  memcpy(&size, owned, sizeof size);
+  struct reader r = {.at = owned + sizeof size, .end = owned + sizeof size + size};
+  struct request q = get_request(&r, j);
+  q.owned = owned;
+  push(q);
+}
+
+static void refuse(struct job *j) {
+  j->ended_at = wall_ms();
+  job_set_done(j, JOB_REFUSED);
+  journal_done(j);
+  start_next(j);
+}
+
+void start_recall(struct job *j) {
+  free(leave_row(j));
+  j->stage = STAGE_RECALLED;
+  j->error = ECANCELED;
+  refuse(j);
+}
+
+void start_forget_waiting(void) {
+  struct job *j;
+  for_each_job(j, &prepared_jobs, in_state) {
+    if (j->before == NULL) continue;
+    free(leave_row(j));
+    journal_acknowledged(j->key);
+    job_free(j);
   }
-  requests[count++] = q;
 }
 
 /* A list of pointers into the frame, which nobody changes. */
@@ -152,15 +239,16 @@ static pid_t start(struct request *q) {
 
 void start_all(void) {
   if (count == 0) return;
-  journal_flush();
+  if (unsaved) journal_flush();
+  unsaved = false;
+  /* A refusal may add what waited for it. */
   for (size_t i = 0; i < count; i++) {
     struct job *j = requests[i].job;
     j->oom_count = recent_oom_kills();
     pid_t pid = start(&requests[i]);
+    free(requests[i].owned);
     if (pid < 0) {
-      j->ended_at = wall_ms();
-      job_set_done(j, JOB_REFUSED);
-      journal_done(j);
+      refuse(j);
       continue;
     }
     job_set_live(j, pid);

@@ -17,8 +17,13 @@
 /* One read holds some two hundred starts; more would keep ended jobs waiting for their report. */
 #define READ_SIZE (64 * 1024)
 
+/* So long news may wait for more of it, while nothing idles meanwhile. */
+#define HOLD_MS 5.0
+
 static int listener = -1, connection = -1;
 static struct buffer in, out;
+static double hold_until;
+static bool hurry;
 
 void worker_listen(const char *socket_path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -43,6 +48,7 @@ static void disconnect(void) {
   buffer_clear(&in);
   buffer_clear(&out);
   environment_forget_all();
+  start_forget_waiting();
 }
 
 static void connect_worker(void) {
@@ -103,7 +109,7 @@ static void read_worker(void) {
 }
 
 void worker_poll(struct pollfd *fds) {
-  bool more = buffer_length(&out) > 0 || !list_empty(&unsent_jobs);
+  bool more = hold_until == 0 && (buffer_length(&out) > 0 || !list_empty(&unsent_jobs));
   fds[0] = (struct pollfd){.fd = listener, .events = POLLIN};
   fds[1] = (struct pollfd){.fd = connection, .events = (short)(POLLIN | (more ? POLLOUT : 0))};
 }
@@ -113,7 +119,21 @@ void worker_handle(const struct pollfd *fds) {
   if (fds[0].revents & POLLIN) connect_worker();
 }
 
-void worker_write(void) {
+void worker_hurry(void) { hurry = true; }
+
+double worker_deadline(void) { return hold_until; }
+
+static bool held_back(double now) {
+  bool may = waiting_jobs > 0 && !hurry && buffer_length(&out) == 0 && !list_empty(&unsent_jobs);
+  if (!may) return false;
+  if (hold_until == 0) hold_until = now + HOLD_MS;
+  return now < hold_until;
+}
+
+void worker_write(double now) {
+  if (held_back(now)) return;
+  hold_until = 0;
+  hurry = false;
   while (connection >= 0) {
     bool more = protocol_events(&out);
     if (buffer_length(&out) == 0) return;

@@ -7,7 +7,7 @@ import { type Demand, minus, nothing, plus, sumOf } from './capacity.ts';
 /**
  * One attempt this node is responsible for, from the claim until its end is recorded.
  *
- * ready (claimed, no slot yet) → starting → running → ending (the process is gone, its record is not written yet)
+ * ready (claimed, no slot yet) → next (with the shepherd, behind another) → starting → running → ending (the process is gone, its record is not written yet)
  *                                    ↑         ↓
  *                                    └───── frozen (by its user: an image on the disk, no processes, no slot)
  * arriving (from another node, which still answers for it; its slot is kept) → running
@@ -25,7 +25,7 @@ export interface Attempt {
   readonly oversubscribe?: boolean;
   /** The job's record as last read or written: what the next write is compared against. */
   snapshot: JobSnapshot;
-  phase: 'ready' | 'starting' | 'running' | 'frozen' | 'arriving' | 'ending';
+  phase: 'ready' | 'next' | 'starting' | 'running' | 'frozen' | 'arriving' | 'ending';
   launcher: LauncherName;
   pid?: number;
   startedAt?: number;

@@ -50,6 +50,7 @@ export function refusalReason(event: RefusedEvent): NotStartedReason | undefined
     case 'fork':
       return 'other';
     case 'lease':
+    case 'recalled':
       return undefined;
   }
 }

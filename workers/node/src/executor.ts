@@ -11,6 +11,7 @@ import { wholeEnd } from './capsule-end.ts';
 import { type Capacity, type Demand, startable, sumOf } from './capacity.ts';
 import { isShortage } from './ending.ts';
 import type { FollowUps } from './follow-ups.ts';
+import { Followers } from './followers.ts';
 import { filesOf, removeJobFolder } from './job-folders.ts';
 import { overMemoryLimit } from './memory-limits.ts';
 import { onQueueTime } from './queue-time.ts';
@@ -44,8 +45,9 @@ export class Executor {
   readonly #options: ExecutorOptions;
   readonly #reporter: Reporter;
   #ready: Attempt[] = [];
+  readonly #followers = new Followers();
   readonly #ends: AttemptEnds;
-  readonly #starts = new StartReports((attempt, at) => this.#reportStart(attempt, at));
+  readonly #starts = new StartReports((attempt, at) => this.#runsOn(attempt, at));
   #isStarting = false;
   #outputKept: ReadonlySet<string> = new Set();
   #leaving = false;
@@ -83,11 +85,12 @@ export class Executor {
 
   /** What it runs or will. */
   get used(): Required<Demand> {
-    return sumOf([this.#options.attempts.taken, ...this.#ready]);
+    return sumOf([this.#options.attempts.taken, ...this.#ready, ...this.#followers.waiting]);
   }
 
   get isBehind(): boolean {
-    return this.#options.attempts.size - this.#options.attempts.running - this.#ready.length > mostUnreported;
+    const { size, running } = this.#options.attempts;
+    return size - running - this.#ready.length - this.#followers.waiting.size > mostUnreported;
   }
 
   /**
@@ -142,6 +145,7 @@ export class Executor {
   pause(attempt: Attempt, paused: boolean): void {
     if (attempt.phase !== 'running' || attempt.paused === paused) return;
     attempt.paused = paused;
+    if (paused) this.#recallBehind(attempt);
     if (paused) this.#options.shepherd.pause(attempt.key);
     else this.#options.shepherd.resume(attempt.key);
     this.#reporter.report({ attempt, event: { type: paused ? 'pause' : 'resume' } });
@@ -239,35 +243,73 @@ export class Executor {
   }
 
   async #start(): Promise<void> {
-    const { attempts, capacity, shepherd, log } = this.#options;
+    const { attempts, capacity } = this.#options;
     try {
       for (;;) {
-        const starting = new Set(this.#leaving ? [] : startable(capacity(), attempts.taken, this.#ready));
-        if (starting.size === 0) break;
-        this.#ready = this.#ready.filter((attempt) => !starting.has(attempt));
-        for (const attempt of starting) attempts.move(attempt, 'starting');
-        const requests: StartRequest[] = [];
-        for (const attempt of starting) {
-          try {
-            requests.push(...(await this.#request(attempt)));
-          } catch (error) {
-            log.error({ err: error, job: attempt.key }, 'a job could not be started; it goes back');
-            this.onShortage(shortageMs);
-            this.#ends.giveBack(attempt, shortageMs);
-          }
-        }
-        for (const attempt of starting) {
-          if (attempt.fenced === true) attempts.remove(attempt);
-          else if (this.#leaving && attempt.phase === 'starting') this.#ends.handBack(attempt);
-        }
-        const wanted = requests.filter(({ key }) => attempts.get(key)?.phase === 'starting');
-        if (wanted.length > 0) shepherd.start(wanted);
+        const [first] = this.#ready;
+        const meanMs = first === undefined ? undefined : (await this.#options.cache.get(first.batch))?.meanMs;
+        const starting = this.#leaving ? [] : startable(capacity(), attempts.taken, this.#ready);
+        const following = starting.length > 0 || this.#leaving ? [] : this.#following(meanMs);
+        if (starting.length === 0 && following.length === 0) break;
+        await this.#send(starting, 'starting');
+        await this.#send(following, 'next');
       }
     } finally {
       // In the same turn as the last look, so that no job that comes now is overlooked.
       this.#isStarting = false;
     }
     if (this.#ready.length === 0) this.onRoom();
+  }
+
+  /** Those that wait for a slot and may follow others of their batch. */
+  #following(meanMs: number | undefined): Attempt[] {
+    const { attempts, capacity, shepherd } = this.#options;
+    const [first] = this.#ready;
+    if (first === undefined || attempts.taken.slots > capacity().slots || shepherd.suspended) return [];
+    const room = this.#followers.room(first.batch, meanMs);
+    const other = this.#ready.findIndex((each) => !isAlike(each, first));
+    return this.#ready.slice(0, other === -1 ? room : Math.min(room, other));
+  }
+
+  async #send(chosen: readonly Attempt[], phase: 'starting' | 'next'): Promise<void> {
+    const { attempts, shepherd, log } = this.#options;
+    if (chosen.length === 0) return;
+    const sent = new Set(chosen);
+    this.#ready = this.#ready.filter((attempt) => !sent.has(attempt));
+    for (const attempt of sent) attempts.move(attempt, phase);
+    const requests: StartRequest[] = [];
+    for (const attempt of sent) {
+      try {
+        requests.push(...(await this.#request(attempt)));
+      } catch (error) {
+        log.error({ err: error, job: attempt.key }, 'a job could not be started; it goes back');
+        this.onShortage(shortageMs);
+        this.#ends.giveBack(attempt, shortageMs);
+      }
+    }
+    for (const attempt of sent) {
+      if (attempt.fenced === true) attempts.remove(attempt);
+      else if (this.#leaving && attempt.phase === phase) this.#ends.handBack(attempt);
+    }
+    const wanted = requests.flatMap((request) => {
+      const attempt = attempts.get(request.key);
+      if (attempt?.phase !== phase) return [];
+      if (phase === 'starting') {
+        this.#followers.lead(attempt);
+        return [request];
+      }
+      const before = this.#followers.add(attempt);
+      if (before !== undefined) return [{ ...request, after: before.key }];
+      // All that it could have followed have ended meanwhile, so there is a slot for it.
+      this.#readyAgain(attempt);
+      return [];
+    });
+    if (wanted.length > 0) shepherd.start(wanted);
+  }
+
+  #readyAgain(attempt: Attempt): void {
+    this.#options.attempts.move(attempt, 'ready');
+    this.#ready.unshift(attempt);
   }
 
   /**
@@ -310,9 +352,14 @@ export class Executor {
         attempt.hears(event);
         continue;
       }
+      if (event.type !== 'started') {
+        const next = this.#followers.over(attempt);
+        if (next !== undefined) this.#options.attempts.move(next, 'starting');
+      }
       if (event.type === 'started') {
         this.#started(attempt, event.pid, event.startedAt);
-      } else if (event.type === 'refused') this.#ends.refused(attempt, event);
+      } else if (event.type === 'refused' && event.stage === 'recalled') this.#recalled(attempt);
+      else if (event.type === 'refused') this.#ends.refused(attempt, event);
       else this.#ends.ended(attempt, event);
     }
     this.#startReady();
@@ -340,6 +387,26 @@ export class Executor {
     if (files !== undefined) removeJobFolder(nodeDir, files, { keepOutput });
   }
 
+  /** It is no short job: those behind it may start elsewhere sooner. */
+  #runsOn(attempt: Attempt, at: number): void {
+    this.#recallBehind(attempt);
+    this.#reportStart(attempt, at);
+  }
+
+  #recallBehind(lead: Attempt): void {
+    for (const attempt of this.#followers.behind(lead)) this.#options.shepherd.recall(attempt.key);
+  }
+
+  /** It waited for another, and does so no longer; nothing ran. */
+  #recalled(attempt: Attempt): void {
+    const { attempts, shepherd } = this.#options;
+    shepherd.acknowledge([attempt.key], { removeOutput: true });
+    if (attempt.fenced === true) attempts.remove(attempt);
+    else if (attempt.cancelledBy !== undefined) this.#ends.end(attempt, { kind: 'cancelled', by: attempt.cancelledBy });
+    else if (this.#leaving) this.#ends.handBack(attempt);
+    else this.#readyAgain(attempt);
+  }
+
   #reportStart(attempt: Attempt, at: number): void {
     this.#reporter.report({
       attempt,
@@ -363,4 +430,10 @@ export class Executor {
   #wakeAt(at: number): void {
     setTimeout(() => this.onRoom(), Math.min(60_000, Math.max(0, at - queueClock.now() + 5))).unref();
   }
+}
+
+/** Whether one may follow where the other might; a job that is tried again may go on from an image instead. */
+function isAlike(attempt: Attempt, first: Attempt): boolean {
+  const { batch, slots, memBytes } = first;
+  return attempt.batch === batch && attempt.slots === slots && attempt.memBytes === memBytes && attempt.number === 1;
 }

@@ -112,6 +112,12 @@ export class Shepherd {
     this.#flushSoon();
   }
 
+  /** Does nothing where it no longer waits for another; else it is refused at the stage `recalled`. */
+  recall(key: string): void {
+    writeName(this.#out, Request.recall, key);
+    this.#flushSoon();
+  }
+
   pause(key: string): void {
     writeName(this.#out, Request.pause, key);
     this.#flushSoon();

@@ -4,7 +4,7 @@ import type { EndedEvent, RefusedEvent, RunningEntry, StartedEvent } from './mes
 import { protocolVersion } from './wire.ts';
 import type { FrameReader } from './wire.ts';
 
-const stages = ['cwd', 'stdin', 'output', 'fork', 'exec', 'lease'] as const;
+const stages = ['cwd', 'stdin', 'output', 'fork', 'exec', 'lease', 'recalled'] as const;
 
 const EndFlag = { signalled: 1, oom: 2, truncated: 4, lost: 8 } as const;
 

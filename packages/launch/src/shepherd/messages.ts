@@ -5,6 +5,11 @@ export interface StartRequest {
   /** The attempt's key on this node, unique for the shepherd's life and journal: `b7.12#2`. */
   readonly key: string;
   readonly argv: readonly Bytes[];
+  /**
+   * The key of the job that it follows: it starts as soon as that is done, without a word from the worker, or at once where
+   * that is done or not known. A job is followed by one other at most.
+   */
+  readonly after?: string;
   /** Digest of an environment sent before with `defineEnvironment`. */
   readonly environment: string;
   /** `NAME=VALUE` entries that replace or add to that environment. */
@@ -43,11 +48,14 @@ export interface StartedEvent {
   readonly startedAt: number;
 }
 
-/** The program could not be started, or must not be for now (stage `lease`, see `Shepherd.lease`); nothing ran. */
+/**
+ * The program could not be started, or must not be for now (stage `lease`, see `Shepherd.lease`), or was ended while it waited for
+ * another (`recalled`); nothing ran.
+ */
 export interface RefusedEvent {
   readonly type: 'refused';
   readonly key: string;
-  readonly stage: 'cwd' | 'stdin' | 'output' | 'fork' | 'exec' | 'lease';
+  readonly stage: 'cwd' | 'stdin' | 'output' | 'fork' | 'exec' | 'lease' | 'recalled';
   /** The symbolic errno, such as `ENOENT`. */
   readonly errno: string;
   readonly at: number;

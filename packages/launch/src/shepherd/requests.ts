@@ -19,6 +19,7 @@ export function writeStart(to: FrameWriter, request: StartRequest): void {
   to.text(request.key);
   to.text(request.stdout);
   to.text(request.stderr);
+  to.text(request.after ?? '');
   to.text(request.environment);
   to.text(request.cwd);
   to.text(request.stdin);
@@ -49,7 +50,7 @@ export function writeLease(to: FrameWriter, until: number, policy: OnLost): void
 
 export function writeName(
   to: FrameWriter,
-  type: typeof Request.forget | typeof Request.pause | typeof Request.resume,
+  type: typeof Request.forget | typeof Request.pause | typeof Request.resume | typeof Request.recall,
   name: string,
 ): void {
   to.begin(type);

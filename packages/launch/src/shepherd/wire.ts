@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
  * Frames between worker and shepherd, as `native/protocol.h` lays them down: u32 length, u8 type, fields, little-endian.
  * A text is u32 length, its bytes and one NUL that the length does not count.
  */
-export const protocolVersion = 4;
+export const protocolVersion = 5;
 
 export const Request = {
   environment: 1,
@@ -16,6 +16,7 @@ export const Request = {
   acknowledge: 7,
   quit: 8,
   lease: 9,
+  recall: 10,
 } as const;
 
 export const Answer = { hello: 64, started: 65, refused: 66, ended: 67, busy: 68, replaced: 69, alive: 70 } as const;
