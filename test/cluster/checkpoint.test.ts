@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
@@ -9,7 +8,17 @@ import { processesOf } from '../kit/left-behind.ts';
 import { skipUnless } from '../kit/needs.ts';
 import { until } from '../kit/until.ts';
 import { held } from './migration/programs.ts';
-import { begins, cpuOf, finish, folderOf, goesOn, type Movable, nothingLeft, startMovable } from './migration/steps.ts';
+import {
+  begins,
+  cpuOf,
+  entries,
+  finish,
+  folderOf,
+  goesOn,
+  type Movable,
+  nothingLeft,
+  startMovable,
+} from './migration/steps.ts';
 
 const cluster = useCluster({ nodes: 4 });
 const here = { ...skipUnless('netns', 'criu'), timeout: 180_000 };
@@ -19,13 +28,12 @@ const byTheClock = ['--checkpoint-every', '1s'];
 
 /** All images, each with its node. */
 function images(nodes: readonly string[]): string[] {
-  return nodes.flatMap((node) => {
-    const top = join(folderOf(cluster, node), 'images');
-    return (existsSync(top) ? readdirSync(top, { recursive: true }) : [])
-      .map(String)
-      .filter((path) => path.split('/').length === 3)
-      .map((path) => `${node} ${path}`);
-  });
+  return nodes.flatMap((node) =>
+    entries(join(folderOf(cluster, node), 'images'))
+      .flatMap(entries)
+      .flatMap(entries)
+      .map((path) => `${node} ${path}`),
+  );
 }
 
 /** Waits for another image than there are now. */

@@ -14,7 +14,9 @@ import {
 } from '@omx/queue';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { BatchFeed, wholeBatch } from '../../packages/cli/src/events/batch-feed.ts';
 import { main } from '../../packages/cli/src/main.ts';
+import { sessionAt } from '../../packages/cli/src/session.ts';
 import { recordingIo } from '../../packages/cli/test/output/kit.ts';
 import { useRedis } from '../kit/redis.ts';
 import { arraySpec } from '../kit/spec.ts';
@@ -199,6 +201,10 @@ describe('omx migrate', () => {
     [{ state: 'quarantined', reason: 'EIO' }, /it is in quarantine \(EIO\)\nhint: .*omx undrain n2/],
     [{ role: 'home' }, /it is a home node, which takes no jobs\nhint: .*omx nodes/],
     [{ launchers: ['plain'] }, /it has no CRIU that works\nhint: .*omx doctor/],
+    [
+      { launchers: ['plain'], trying: ['criu'] },
+      /n2: its worker .* still tries out whether CRIU works.*\nhint: .*again/,
+    ],
   ])('does not ask for a target that is %j', async (info, message) => {
     await join('n1');
     await join('n2', info);
@@ -207,6 +213,18 @@ describe('omx migrate', () => {
     const { code, stderr } = await omx('migrate', batch.id, '--to', 'n2');
     expect(stderr).toMatch(message);
     expect({ code, asked }).toEqual({ code: 1, asked: [] });
+  });
+
+  test('does not ask for a target of another architecture, and says which one it is', async () => {
+    await join('n1', { arch: 'x64' });
+    await join('n2', { arch: 'arm64' });
+    await join('n3', { arch: 'x64' });
+    const batch = await submit(1);
+    await runs(batch, 0, 'n1');
+    const { code, stderr } = await omx('migrate', batch.id, '--to', 'n2');
+    expect(stderr).toMatch(/\.1 was not moved: .*of the kind x64, and that of n2 is arm64\nhint: .*a node that is x64/);
+    expect({ code, asked }).toEqual({ code: 1, asked: [] });
+    expect(await omx('migrate', batch.id, '--to', 'n3')).toMatchObject({ code: 0 });
   });
 
   test('keeps to the nodes and labels that the batch asks for', async () => {
@@ -323,7 +341,7 @@ describe('omx pause --freeze and omx resume', () => {
     await runs(batch, 1, 'n1', 'plain');
     const { code, stdout } = await omx('pause', '--freeze', batch.id);
     expect(code).toBe(1);
-    expect(stdout).toMatch(/^b\d+: 1 job frozen\nb\d+: 1 job cannot be frozen, .*--launcher criu/);
+    expect(stdout).toMatch(/^b\d+: 1 job is being frozen; .*\nb\d+: 1 job cannot be frozen, .*--launcher criu/);
     expect(await wishOf(batch)).toEqual(['freeze', 'none', 'none']);
     expect(await omx('pause', '--freeze', `${batch.id}.1`)).toMatchObject({
       code: 0,
@@ -374,4 +392,26 @@ test('moves are seen by omx jobs, omx why and omx events', async () => {
     { type: 'job-not-moved', id, from: 'n2', to: 'n1', reason: 'n1 is full' },
   ]);
   expect((await omx('events', `${batch.id}.2`)).stdout).toBe('');
+});
+
+test('of a job that moves and ends between two readings, the move is told with the end', async () => {
+  const batch = await submit(1);
+  await runs(batch, 0, 'n1');
+  const session = await sessionAt(recordingIo().io, { socket: server.socket }, undefined);
+  try {
+    const feed = new BatchFeed(session, wholeBatch(batch));
+    const types: string[] = [];
+    for await (const events of feed.look()) {
+      // The first are those of the batch: the log of moves has been read by then, the jobs have not.
+      if (types.length === 0) {
+        const entry = { ordinal: 0, attempt: 1, at: Date.now(), from: 'n1', to: 'n2', why: 'drain' };
+        await new MoveLog(redis).append(batch.id, { ...entry, pauseMs: 1, bytes: 1 });
+        await happens(batch, 0, ends);
+      }
+      types.push(...events.map(({ type }) => type));
+    }
+    expect(types).toEqual(['batch-submitted', 'batch-started', 'job-started', 'job-ended', 'job-moved']);
+  } finally {
+    session.close();
+  }
 });

@@ -32,6 +32,8 @@ interface Ground {
   readonly address: string;
   /** What it can start jobs with, as far as it is known by now. */
   readonly launchers: () => readonly LauncherName[];
+  /** Those that are still being tried out. */
+  readonly trying: () => readonly LauncherName[];
   readonly criu: () => Promise<CriuProgram>;
   readonly batches: BatchStore;
   readonly jobs: JobStore;
@@ -116,9 +118,12 @@ export function makeParts(ground: Ground): NodeParts {
       get launchers() {
         return ground.launchers();
       },
+      get trying() {
+        return ground.trying();
+      },
     },
     capacity,
-    mayTake: () => membership.takesJobs,
+    mayTake: () => membership.takesJobs && !moving.expected.takesAll,
     attempts,
     delivery,
     batches,

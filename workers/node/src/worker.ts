@@ -157,6 +157,7 @@ export class NodeWorker {
         speed: load.speed,
         load: load.latest,
         facts: launchers.facts,
+        trying: launchers.trying,
       }),
       log,
       onBack: async () => {
@@ -174,6 +175,7 @@ export class NodeWorker {
       subscriber: this.#subscriber,
       address: this.#options.reachableAt ?? localAddress(this.#redis),
       launchers: () => launchers.facts.filter(({ usable }) => usable).map((fact) => fact.name),
+      trying: () => launchers.trying,
       criu: async () => launchers.usableCriu(),
       batches,
       jobs,
@@ -205,7 +207,11 @@ export class NodeWorker {
       name,
       {
         read: async (request) => reader.answer(request),
-        usage: async () => readUsage(this.#attempts, readProcessTable(), (attempt) => earlierOf(nodeDir, attempt)),
+        usage: async () => {
+          const table = readProcessTable();
+          const own = readUsage(this.#attempts, table, (attempt) => earlierOf(nodeDir, attempt));
+          return moving.children.withGuests(own, table);
+        },
         check: async ({ paths }) => checkPaths(paths),
         ...moving.answers,
       },
@@ -230,7 +236,17 @@ export class NodeWorker {
     await followUps.sweep();
     await this.#sweepImages(parts);
     takeLoop.wake();
+    this.#tellOf(launchers, parts).catch((error: unknown) => this.#failed(error));
     log.info({ node: name, slots: maxSlots, pid: process.pid }, 'node is up');
+  }
+
+  /** Others, and jobs that wait for it, learn at once what came of trying criu out. */
+  async #tellOf(launchers: NodeLaunchers, parts: NodeParts): Promise<void> {
+    if (launchers.trying.length === 0) return;
+    await launchers.criu();
+    if (this.#parts !== parts) return;
+    await parts.membership.describe();
+    parts.takeLoop.wake();
   }
 
   /**
@@ -361,6 +377,7 @@ export class NodeWorker {
     parts?.shepherd.close();
     // Not waited for: the queue may be gone with the rest.
     for (const closing of [
+      parts?.moving.handOver.abandon(),
       parts?.moving.children.close(),
       parts?.takeLoop.stop(),
       parts?.delivery.close(),
@@ -378,6 +395,7 @@ export class NodeWorker {
     this.#parts = undefined;
     this.#timers.stop();
     parts.quarantine.close();
+    await parts.moving.handOver.abandon();
     await parts.takeLoop.stop();
     await parts.moving.children.close();
     await parts.delivery.close();
