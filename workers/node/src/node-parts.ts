@@ -21,7 +21,7 @@ import { SelfTest } from './self-test.ts';
 import { Starter } from './starter.ts';
 import { TakeLoop } from './take-loop.ts';
 import { Wishes } from './wishes.ts';
-import type { WorkerOptions } from './worker.ts';
+import type { WorkerOptions } from './worker-options.ts';
 
 /** What the parts of a worker are made from. */
 interface Ground {
