@@ -36,10 +36,16 @@ function images(nodes: readonly string[]): string[] {
   );
 }
 
-/** Waits for another image than there are now. */
+/**
+ * Waits for another image than there is now, and until that is gone: then the new one is registered. A node that dies earlier
+ * leaves one of them to a keeper's next look, minutes later.
+ */
 async function newImage(nodes: readonly string[]): Promise<void> {
-  const before = new Set(images(nodes));
-  await until(() => images(nodes).some((image) => !before.has(image)), { timeoutMs: 30_000 });
+  const alone = (before?: string) => () => {
+    const [image, ...others] = images(nodes);
+    return others.length === 0 && image !== before && image;
+  };
+  await until(alone(await until(alone(), { timeoutMs: 30_000 })), { timeoutMs: 30_000 });
 }
 
 async function nodeOf(job: Movable): Promise<string> {
