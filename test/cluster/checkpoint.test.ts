@@ -43,7 +43,7 @@ function images(nodes: readonly string[]): string[] {
 async function newImage(nodes: readonly string[]): Promise<void> {
   const alone = (before?: string) => () => {
     const [image, ...others] = images(nodes);
-    return others.length === 0 && image !== before && image;
+    return others.length === 0 && image !== before ? image : undefined;
   };
   await until(alone(await until(alone(), { timeoutMs: 30_000 })), { timeoutMs: 30_000 });
 }
