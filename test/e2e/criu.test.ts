@@ -20,7 +20,7 @@ import {
 } from '../kit/batches.ts';
 import { criuForOthers } from '../kit/criu-for-others.ts';
 import { type TestHome, useHome } from '../kit/home.ts';
-import { asNobody, needs, skipUnless } from '../kit/needs.ts';
+import { asNobody, skipUnless } from '../kit/needs.ts';
 import { fixture, ran } from '../kit/ran.ts';
 import { until } from '../kit/until.ts';
 
@@ -80,8 +80,7 @@ function pidsOf(word: string): number[] {
 }
 
 describe.for(users)('under --launcher criu, run by $who', { ...skipUnless('criu') }, ({ through, tools }) => {
-  const skipReason = needs(...tools);
-  describe.skipIf(skipReason !== undefined)('jobs', () => {
+  describe('jobs', skipUnless(...tools), () => {
     const shared = useHome({ shared: true });
     const home = runBy(shared, through);
     const criu = ['--launcher', 'criu'];

@@ -38,10 +38,11 @@ export class ExpectedJobs {
     const key = `${batch}.${ordinal}#${attempt}`;
     this.#forget();
     this.#jobs.set(key, { slots, until: performance.now() + expectedMs });
-    if (this.#free - this.#slotsBefore(key) >= slots) return { done: true };
-    // What waits here for a slot goes back to the queue now, and may have one when this job has not come.
-    executor.onRoom();
+    // What is kept for it is everybody's again when it has not come.
     setTimeout(() => executor.onRoom(), expectedMs + 1).unref();
+    if (this.#free - this.#slotsBefore(key) >= slots) return { done: true };
+    // What waits here for a slot goes back to the queue now.
+    executor.onRoom();
     return { refused: `node ${node} is full; the next slot that gets free there is kept for it` };
   }
 
