@@ -6,6 +6,7 @@ import {
   indexOf,
   type JobSource,
   jobCount,
+  type NodeInfo,
   spansOf,
 } from '@omx/core';
 import {
@@ -15,6 +16,7 @@ import {
   offers,
   orderJobs,
   placementClass,
+  type Requirement,
   requirementOf,
   requireSafeServer,
 } from '@omx/queue';
@@ -64,18 +66,26 @@ export async function submitBatch(session: Session, read: Awaited<ReturnType<typ
     id,
     total: existed ? (await session.batches.load(id)).total : total,
     existed,
-    unplaced: await unplacedReason(session, spec),
-    lacking: await lackingReason(session, spec),
+    ...(await shortcomings(session, spec)),
+  };
+}
+
+/** What the nodes lack for the batch; most batches ask for nothing that they could lack. */
+async function shortcomings(session: Session, spec: BatchSpec): Promise<Pick<Submitted, 'unplaced' | 'lacking'>> {
+  const asked = requirementOf(spec);
+  const { launcher, ...place } = asked;
+  const asksForPlace = placementClass({ ...place, oversubscribe: false }) !== 'any';
+  if (!asksForPlace && launcher === undefined) return { unplaced: undefined, lacking: undefined };
+  const nodes = await session.nodes.list();
+  return {
+    unplaced: asksForPlace ? await unplacedReason(asked, nodes) : undefined,
+    lacking: await lackingReason(asked, spec, nodes),
   };
 }
 
 /** What the batch asks for that no known node could ever give; it waits for one that can. */
-async function unplacedReason(session: Session, spec: BatchSpec): Promise<string | undefined> {
-  const asked = requirementOf(spec);
-  const { launcher: _launcher, ...place } = asked;
-  if (placementClass({ ...place, oversubscribe: false }) === 'any') return undefined;
+async function unplacedReason(asked: Requirement, nodes: readonly NodeInfo[]): Promise<string | undefined> {
   const { neverPlaced } = await import('./why/placement.ts');
-  const nodes = await session.nodes.list();
   // The worker of this machine is just being started, and nothing but its name is known.
   if (nodes.length === 0)
     return asked.nodes.length === 0 || asked.nodes.includes(defaultNodeName()) ? undefined : neverPlaced(asked, nodes);
@@ -83,11 +93,14 @@ async function unplacedReason(session: Session, spec: BatchSpec): Promise<string
 }
 
 /** No node that is up and may run the jobs has the launcher they need, nor may have it in a moment. */
-async function lackingReason(session: Session, spec: BatchSpec): Promise<string | undefined> {
-  const asked = requirementOf(spec);
+async function lackingReason(
+  asked: Requirement,
+  spec: BatchSpec,
+  nodes: readonly NodeInfo[],
+): Promise<string | undefined> {
   const { launcher } = asked;
   if (launcher === undefined) return undefined;
-  const fit = nodesFor(asked, await session.nodes.list()).filter(({ role }) => role !== 'home');
+  const fit = nodesFor(asked, nodes).filter(({ role }) => role !== 'home');
   if (fit.some((node) => offers(asked, node) || isTrying(asked, node))) return undefined;
   // Where none is up one is just being started, or will be.
   const able = fit.filter(({ state }) => state !== 'down');

@@ -11,6 +11,7 @@
  *   watch       nothing: there is no child, and the parent hears of "finish" by inotify
  */
 #define _GNU_SOURCE
+#include "../../../../../test/fixtures/migration/burn.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -38,24 +39,6 @@ enum { PIECES = 100, WAITING_PIECE = 95, KEY = 0x6f6d78, PARENT = 0, CHILD = 1 }
 static _Noreturn void fail(const char *what) {
   perror(what);
   _exit(3);
-}
-
-static double used(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* A move sets the process's clock back; such a step counts as nothing, so the sum is what was really used. */
-static void burn(double seconds) {
-  static volatile unsigned work;
-  static double total, last, wanted;
-  for (wanted += seconds; total < wanted;) {
-    for (int i = 0; i < 50000; i++) work = work * 31 + 7;
-    double now = used();
-    if (now > last) total += now - last;
-    last = now;
-  }
 }
 
 /* To the other side, and from there. */
@@ -190,11 +173,6 @@ static void open_connection(void) {
   if (connect(ends[CHILD], (struct sockaddr *)&at, size) < 0) fail("connect");
   ends[PARENT] = accept(listener, NULL, NULL);
   close(listener);
-}
-
-static void wait_for_test(void) {
-  struct timespec pause = {0, 20000000};
-  while (access("finish", F_OK) != 0) nanosleep(&pause, NULL);
 }
 
 static int talk(struct way way, double seconds) {
