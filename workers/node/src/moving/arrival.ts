@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { attemptId, indexOf, OmxError } from '@omx/core';
 import {
@@ -87,9 +87,9 @@ export class Arrivals {
       if (reason !== undefined) return reason;
     }
     const key = this.#keyOf(name, runtime);
-    const place = purpose === 'move' ? key : `${key}.keep`;
-    if (!(await this.#makeWay(place))) return { refused: `${key} is on its way to this node already` };
     const dir = arrivingFolder(this.#options.nodeDir, key, purpose);
+    const place = basename(dir);
+    if (!(await this.#makeWay(place))) return { refused: `${key} is on its way to this node already` };
     const arrival: Arrival = { name, from, runtime, dir, isComplete: false, failures: 0, busy: Promise.resolve() };
     if (purpose === 'move') {
       const snapshot = await this.#record(arrival);

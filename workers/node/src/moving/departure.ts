@@ -37,6 +37,7 @@ import { Death } from './death.ts';
 import type { LeavingFolder } from './leaving.ts';
 import { childrenAwayReason } from './children/obstacle.ts';
 import { busyReason, cannotMove, refusalOf } from './refusals.ts';
+import { slowestBytesAMs } from './reception.ts';
 import { readTraits } from './traits.ts';
 import { undisturbed } from './undisturbed.ts';
 
@@ -81,7 +82,6 @@ const answerMs = 20_000;
 const askAgainMs = 5000;
 /** A job stands still for this long at the most, and longer if it is large. */
 const holdMs = 120_000;
-const slowestBytesAMs = 10_000;
 const sendMs = 30_000;
 /** The shepherd tells of the death of the original. */
 const deathMs = 15_000;

@@ -22,7 +22,8 @@ export interface Reception {
 
 /** Whoever asks to be received freezes the job, and sends it, at once. */
 const receiveMs = 60_000;
-const slowestBytesAMs = 10_000;
+/** Slower than any network that jobs are moved over: both sides wait for large ones by it. */
+export const slowestBytesAMs = 10_000;
 
 /**
  * Listens for what comes into a folder.
