@@ -17,7 +17,7 @@ import {
   wants,
 } from './faults.ts';
 import { type Moment, moments, reached } from './moments.ts';
-import { begin, countedWell } from './scene.ts';
+import { begin, countedWell, migrating } from './scene.ts';
 
 const two = { kind: 'cluster', nodes: 2, slots: 2 } as const;
 /** Enough that each step can be seen. */
@@ -63,10 +63,8 @@ describe.concurrent('a job on its way loses nothing and is never in two places',
       await onGround(two, async (ground, said) => {
         const way = await begin(ground, mib, isFilled ? smallDisks : undefined);
         said(way.id);
-        const moving = ground.omxSpawn(['migrate', way.id, '--to', way.target.name]);
-        let ended = false;
-        void moving.ended.then(() => (ended = true));
-        await reached(ground, each.moment, way, () => ended);
+        const moving = migrating(ground, way);
+        await reached(ground, each.moment, way, moving.hasEnded);
         await suffer(ground, way, each);
         await moving.ended;
         if (isFilled) for (const node of ground.nodes) await noSmallDisks(node);

@@ -7,7 +7,7 @@ import { elapsed } from '../kit/strike.ts';
 import { noSmallDisks, smallDisks, suffer, type Trouble } from './faults.ts';
 import { reached } from './moments.ts';
 import { describeRound, type Round, roundOf } from './rounds.ts';
-import { begin, counts, countedWell, wayOn } from './scene.ts';
+import { begin, counts, countedWell, migrating, wayOn } from './scene.ts';
 
 const count = Number(process.env['OMX_MIGRATION_ROUNDS'] ?? 2);
 const firstSeed = Number(process.env['OMX_CHAOS_SEED'] ?? Date.now() % 1_000_000);
@@ -19,13 +19,10 @@ async function play(ground: Ground, { mib, moves }: Round, said: (id: string) =>
   said(way.id);
   const troubles: Trouble[] = [];
   for (const { at, trouble } of moves) {
-    const moving = ground.omxSpawn(['migrate', way.id, '--to', way.target.name]);
-    let hasEnded = false;
-    void moving.ended.then(() => (hasEnded = true));
+    const moving = migrating(ground, way);
     if (typeof at === 'number') await elapsed(at);
-    else await reached(ground, at, way, () => hasEnded);
+    else await reached(ground, at, way, moving.hasEnded);
     await suffer(ground, way, trouble);
-    // It may have been refused, carried out, or neither: what counts is the job.
     await moving.ended;
     troubles.push(trouble);
     await counts(ground);

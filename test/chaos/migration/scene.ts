@@ -56,6 +56,23 @@ export async function begin(
   return { id, source: one, target: two, program };
 }
 
+/** `omx migrate`, under way. */
+export interface Migrating {
+  readonly hasEnded: () => boolean;
+  /** Resolves whatever it said. @throws Error where it does not end */
+  readonly ended: Promise<unknown>;
+}
+
+/** Asks for the move. It may be refused, carried out, or neither: what counts is the job. */
+export function migrating(ground: Ground, { id, target }: Way): Migrating {
+  let hasEnded = false;
+  const { ended } = ground.omxSpawn(['migrate', id, '--to', target.name], { timeoutMs: 90_000 });
+  const done = (): void => void (hasEnded = true);
+  // Whoever waits for it sees why it failed; until then it is no unhandled one.
+  ended.then(done, done);
+  return { hasEnded: () => hasEnded, ended };
+}
+
 function sumOf(numbers: readonly number[]): number {
   return numbers.reduce((sum, each) => sum + each, 0);
 }

@@ -10,7 +10,7 @@ import { onGround } from '../kit/played.ts';
 import { elapsed } from '../kit/strike.ts';
 import { suffer } from './faults.ts';
 import { type Moment, reached, type Way } from './moments.ts';
-import { begin, counts, countedWell, nothingIsLeft, wayOn } from './scene.ts';
+import { begin, counts, countedWell, migrating, nothingIsLeft, wayOn } from './scene.ts';
 
 const two = { kind: 'cluster', nodes: 2, slots: 2 } as const;
 /** Enough that it is on its way for some time. */
@@ -94,10 +94,8 @@ describe.concurrent('somebody wants something of a job on its way', () => {
       await onGround(two, async (ground, said) => {
         const way = await begin(ground, mib, undefined, args);
         said(way.id);
-        const moving = ground.omxSpawn(['migrate', way.id, '--to', way.target.name]);
-        let ended = false;
-        void moving.ended.then(() => (ended = true));
-        await reached(ground, moment, way, () => ended);
+        const moving = migrating(ground, way);
+        await reached(ground, moment, way, moving.hasEnded);
         await during(ground, way);
         await moving.ended;
         await after(ground, way);

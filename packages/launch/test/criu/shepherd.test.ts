@@ -229,7 +229,7 @@ test(
     const { node } = stay;
     const frozen = await stay.freeze(join(newTop(), 'image'));
     const before = node.shepherd.suspensions;
-    await node.leased(-1, 'pause');
+    await node.leased(-1000, 'pause');
     expect(node.shepherd).toMatchObject({ suspended: true, suspensions: before + 1 });
     const members = readMembers((await stay.job()).pid);
     // criu holds them, and the signal waits with each.
