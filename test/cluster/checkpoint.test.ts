@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
@@ -9,7 +8,17 @@ import { processesOf } from '../kit/left-behind.ts';
 import { skipUnless } from '../kit/needs.ts';
 import { until } from '../kit/until.ts';
 import { held } from './migration/programs.ts';
-import { begins, cpuOf, finish, folderOf, goesOn, type Movable, nothingLeft, startMovable } from './migration/steps.ts';
+import {
+  begins,
+  cpuOf,
+  entries,
+  finish,
+  folderOf,
+  goesOn,
+  type Movable,
+  nothingLeft,
+  startMovable,
+} from './migration/steps.ts';
 
 const cluster = useCluster({ nodes: 4 });
 const here = { ...skipUnless('netns', 'criu'), timeout: 180_000 };
@@ -19,19 +28,24 @@ const byTheClock = ['--checkpoint-every', '1s'];
 
 /** All images, each with its node. */
 function images(nodes: readonly string[]): string[] {
-  return nodes.flatMap((node) => {
-    const top = join(folderOf(cluster, node), 'images');
-    return (existsSync(top) ? readdirSync(top, { recursive: true }) : [])
-      .map(String)
-      .filter((path) => path.split('/').length === 3)
-      .map((path) => `${node} ${path}`);
-  });
+  return nodes.flatMap((node) =>
+    entries(join(folderOf(cluster, node), 'images'))
+      .flatMap(entries)
+      .flatMap(entries)
+      .map((path) => `${node} ${path}`),
+  );
 }
 
-/** Waits for another image than there are now. */
+/**
+ * Waits for another image than there is now, and until that is gone: then the new one is registered. A node that dies earlier
+ * leaves one of them to a keeper's next look, minutes later.
+ */
 async function newImage(nodes: readonly string[]): Promise<void> {
-  const before = new Set(images(nodes));
-  await until(() => images(nodes).some((image) => !before.has(image)), { timeoutMs: 30_000 });
+  const alone = (before?: string) => () => {
+    const [image, ...others] = images(nodes);
+    return others.length === 0 && image !== before ? image : undefined;
+  };
+  await until(alone(await until(alone(), { timeoutMs: 30_000 })), { timeoutMs: 30_000 });
 }
 
 async function nodeOf(job: Movable): Promise<string> {

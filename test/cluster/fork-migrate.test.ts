@@ -11,18 +11,19 @@ import { processesOf } from '../kit/left-behind.ts';
 import { needs, skipUnless } from '../kit/needs.ts';
 import { root } from '../kit/open-home.ts';
 import { until } from '../kit/until.ts';
-import { cpuOf, finish, folderOf, type Movable, startAll, startMovable } from './migration/steps.ts';
+import { criuReady } from '../kit/cluster/criu-ready.ts';
+import { cpuOf, finish, folderOf, type Movable, startMovable } from './migration/steps.ts';
 
 // Each node is a part of a processor, so that children crowd and all together leave some for the test.
-const cluster = useCluster({ nodes: 3, cpus: [0.5, 0.5, 0.5] });
+const cluster = useCluster({ nodes: 3, cpus: [0.6, 0.6, 0.6], shared: 'until one fails' });
 const here = { ...skipUnless('netns', 'criu', 'c++'), timeout: 240_000 };
 const names = ['n1', 'n2', 'n3'];
-const workerArgs = ['--slots', '2'];
+const workerArgs = ['--slots', '2', '--lease', '8s'];
 
 const multifibo = fileURLToPath(new URL('../../examples/multifibo/build/multifibo', import.meta.url));
-const size = '44';
+const size = 44;
 /** Of the program with four children that each compute a quarter of this time, whatever the machine's speed. */
-const seconds = 16;
+const seconds = 8;
 let built = '';
 let undisturbed = '';
 
@@ -51,8 +52,25 @@ const tidy = (text: string): string =>
     .sort()
     .join('\n');
 
-async function start(command: readonly string[], args: readonly string[] = []): Promise<Movable> {
-  await startAll(cluster, [...workerArgs, ...args]);
+/** What `multifibo` prints, tidied. */
+function fibonacciNumbers(): string {
+  const numbers = [1, 1];
+  for (let n = 2; n <= size; n += 1) numbers.push((numbers[n - 1] ?? 0) + (numbers[n - 2] ?? 0));
+  const lines = numbers
+    .slice(1)
+    .flatMap((number, at) => ['started', number, 'done [1]'].map((what) => `${at + 1} -> ${what}`));
+  return tidy(`${lines.join('\n')}\nDone!\n`);
+}
+
+/** The folder of the cluster whose workers were started; a test that fails takes its cluster along. */
+let startedIn = '';
+
+/** Starts a job while all nodes can take children of it, and nothing of an earlier one is left. */
+async function start(command: readonly string[]): Promise<Movable> {
+  if (startedIn !== cluster.shared) await cluster.start(workerArgs);
+  startedIn = cluster.shared;
+  await criuReady(cluster, ...names);
+  await until(() => [...all(awayFrom), ...all(copiesOn)], { is: (left) => left.length === 0 });
   return startMovable(cluster, command, { args: ['--fork-migrate'] });
 }
 
@@ -131,43 +149,45 @@ async function endsWell(job: Movable, attempt = 1): Promise<JobJson> {
 }
 
 test('the children of multifibo spread over the nodes, and it sees nothing of it', here, async () => {
-  const expected = execFileSync(multifibo, [size], { encoding: 'utf8' });
-  await startAll(cluster, workerArgs);
-  const job = await startMovable(cluster, [multifibo, size], { args: ['--fork-migrate'] });
-  await until(() => all(copiesOn).length >= 2, { timeoutMs: 60_000 });
+  const job = await start([multifibo, String(size)]);
+  // Its third largest child may have ended before the second is away; those of the burner are all of one size.
+  await until(() => all(copiesOn).length > 0, { timeoutMs: 60_000 });
   expect(await waitFor(cluster, job.id)).toBe(0);
-  expect(tidy(await logsOf(cluster, job.id))).toBe(tidy(expected));
+  expect(tidy(await logsOf(cluster, job.id))).toBe(fibonacciNumbers());
   expect((await cluster.omx(['why', job.id])).stdout).toContain('children of it run on other nodes (--fork-migrate)');
 });
 
-test('codes, output and usage are right; the copies take slots; the job as a whole stays', here, async () => {
-  const job = await start(burner());
-  const { guests } = await spread(job);
-  const running = async (): Promise<number> =>
-    (await cluster.omx(['nodes', '--json'])).jsonLines().find(({ name }) => name === guests[0].name).running as number;
-  await until(running, { is: (now) => now > 0 });
-  const refused = await cluster.omx(['migrate', job.id, '--to', guests[0].name]);
-  expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/on other nodes \(--fork-migrate\)/) });
-  const ended = await endsWell(job);
-  expect(cpuOf(ended) / seconds).toBeGreaterThan(0.95);
-  expect(cpuOf(ended) / seconds).toBeLessThan(1.05);
-});
+test(
+  'codes, output and usage are right; copies take slots and pause with the job, which stays as a whole',
+  here,
+  async () => {
+    const job = await start(burner());
+    const { guests } = await spread(job);
+    const running = async (): Promise<number> =>
+      (await cluster.omx(['nodes', '--json'])).jsonLines().find(({ name }) => name === guests[0].name)
+        .running as number;
+    await until(running, { is: (now) => now > 0 });
+    const refused = await cluster.omx(['migrate', job.id, '--to', guests[0].name]);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/on other nodes \(--fork-migrate\)/) });
 
-test('who pauses the job pauses the copies', here, async () => {
-  const job = await start(burner());
-  await spread(job);
-  await cluster.omx(['pause', job.id]);
-  await until(() => states(job), { is: (now) => now.every((state) => /[Tt]/.test(state)) });
-  await cluster.omx(['resume', job.id]);
-  await until(() => states(job), { is: (now) => now.filter((state) => state === 'R').length >= 3 });
-  await endsWell(job);
-});
+    expect(await cluster.omx(['pause', job.id])).toMatchObject({ code: 0 });
+    await until(() => states(job), { is: (now) => now.every((state) => /[Tt]/.test(state)) });
+    expect(await cluster.omx(['resume', job.id])).toMatchObject({ code: 0 });
+    // The originals of copies are traced, which is another letter.
+    await until(() => states(job), { is: (now) => !now.includes('T') });
+
+    const ended = await endsWell(job);
+    expect(cpuOf(ended) / seconds).toBeGreaterThan(0.95);
+    expect(cpuOf(ended) / seconds).toBeLessThan(1.05);
+  },
+);
 
 test('a guest whose worker dies was never there', here, async () => {
   const job = await start(burner());
   const { guests } = await spread(job);
   guests[0].kill('SIGKILL');
   await endsWell(job);
+  await guests[0].start(workerArgs);
 });
 
 test('a guest that is cut off lets its copies die, and they go on at home', here, async () => {
@@ -189,6 +209,7 @@ test('a guest that is drained may send them home', here, async () => {
   expect(await cluster.omx(['drain', guests[0].name, '--requeue', '--wait'])).toMatchObject({ code: 0 });
   expect(copiesOn(guests[0].name)).toEqual([]);
   await endsWell(job);
+  expect(await cluster.omx(['undrain', guests[0].name])).toMatchObject({ code: 0 });
 });
 
 test("the home's worker may die and start again", here, async () => {

@@ -185,6 +185,29 @@ describe('a checkpoint', () => {
   });
 });
 
+test('a job that waits for its image can be cancelled at once', here, async () => {
+  await startNode(home, { name: 'n1', args: ['--lease', '3s'] });
+  const job = await startCounting();
+  await startNode(home, { name: 'n2', args: ['--lease', '60s'] });
+  expect(await home.omx(['checkpoint', job])).toMatchObject({ code: 0, stdout: expect.stringContaining('on n2') });
+  await home.omx(['drain', 'n2']);
+  await startNode(home, { name: 'n3', args: ['--lease', '3s'] });
+  // It keeps the image, and does not send it.
+  const keeper = workerPid(home, 'n2') ?? 0;
+  process.kill(keeper, 'SIGSTOP');
+  try {
+    await crash('n1');
+    const resuming = join(home.dir, 'nodes', 'n3', 'resuming', `${job}#2`);
+    await until(() => existsSync(join(resuming, 'arrived')), { timeoutMs: 30_000 });
+    await home.omx(['cancel', job]);
+    await until(async () => (await jobOf(home, job)).state === 'cancelled', { timeoutMs: 10_000 });
+    expect(await why(job)).not.toContain('from the beginning');
+    await until(() => !existsSync(resuming));
+  } finally {
+    process.kill(keeper, 'SIGCONT');
+  }
+});
+
 describe('a frozen job', () => {
   test('uses nothing, survives worker and shepherd, and goes on where it was', here, async () => {
     await startNode(home, { name: 'n1' });

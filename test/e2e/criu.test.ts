@@ -20,7 +20,7 @@ import {
 } from '../kit/batches.ts';
 import { criuForOthers } from '../kit/criu-for-others.ts';
 import { type TestHome, useHome } from '../kit/home.ts';
-import { asNobody, needs, skipUnless } from '../kit/needs.ts';
+import { asNobody, skipUnless } from '../kit/needs.ts';
 import { fixture, ran } from '../kit/ran.ts';
 import { until } from '../kit/until.ts';
 
@@ -80,8 +80,7 @@ function pidsOf(word: string): number[] {
 }
 
 describe.for(users)('under --launcher criu, run by $who', { ...skipUnless('criu') }, ({ through, tools }) => {
-  const skipReason = needs(...tools);
-  describe.skipIf(skipReason !== undefined)('jobs', () => {
+  describe('jobs', skipUnless(...tools), () => {
     const shared = useHome({ shared: true });
     const home = runBy(shared, through);
     const criu = ['--launcher', 'criu'];
@@ -99,10 +98,10 @@ describe.for(users)('under --launcher criu, run by $who', { ...skipUnless('criu'
     }
     /** Runs a command under plain and under criu. */
     async function both(args: readonly string[], options = {}) {
-      return [
-        await ran(home, ['--launcher', 'plain', ...args], options),
-        await ran(home, [...criu, ...args], options),
-      ] as const;
+      return Promise.all([
+        ran(home, ['--launcher', 'plain', ...args], options),
+        ran(home, [...criu, ...args], options),
+      ]);
     }
 
     test.for([
@@ -132,13 +131,14 @@ describe.for(users)('under --launcher criu, run by $who', { ...skipUnless('criu'
       const why = async (launcher: string): Promise<string[]> => {
         const id = await finish(home, ['--launcher', launcher, ...args]);
         expect(await jobOf(home, id)).toMatchObject({ outcome: 'not-started', exitCode: null });
+        expect(await logsOf(home, id)).toBe('');
         return (await home.omx(['why', `${id}.1`])).stdout
           .replaceAll(id, 'ID')
           .replace(/ after \S+/g, '')
           .split('\n');
       };
-      expect(await why('criu')).toEqual(await why('plain'));
-      expect(await logsOf(home, 'last')).toBe('');
+      const [plain, capsule] = await Promise.all(['plain', 'criu'].map(why));
+      expect(capsule).toEqual(plain);
     });
 
     test('get their arguments byte for byte', async () => {

@@ -32,9 +32,21 @@ describe('omx submit', () => {
     expect(stderr).toMatch(message);
   });
 
+  test('says before anything starts what no node there can do', async () => {
+    const { stderr } = await home.omx(['submit', '--launcher', 'criu', '--', 'true']);
+    expect(stderr).toMatch(/^warning: b\d+: n1 has no criu that works, so its jobs end as not started; omx doctor/);
+    const auto = await home.omx(['submit', '--oversubscribe', '--fork-migrate', '--', 'true']);
+    expect(auto.stderr).toMatch(/under plain, and without --oversubscribe and --fork-migrate/);
+    expect((await home.omx(['submit', '--', 'true'])).stderr).toBe('');
+    await home.omx(['down']);
+    // The worker that this starts may well have it.
+    expect((await home.omx(['submit', '--hold', '--launcher', 'criu', '--', 'true'])).stderr).toBe('');
+  });
+
   test('keeps what was asked for, and omx status tells it', async () => {
     const asked = ['--balance', 'off', '--checkpoint-every', '90s', '--oversubscribe', '--fork-migrate'];
-    const id = await submit(home, ['--hold', ...asked, '--', 'true']);
+    const { stdout } = await home.omx(['submit', '-q', '--hold', ...asked, '--', 'true']);
+    const id = stdout.trim();
     expect((await home.omx(['status', id])).stdout).toMatch(
       /moving +--balance off --checkpoint-every 1m30s --oversubscribe --fork-migrate\n/,
     );
@@ -87,6 +99,22 @@ test('omx drain --wait says what it waits for, and why that stays', async () => 
   expect(code).toBe(0);
   expect(stdout).toMatch(/^n1: moves or finishes 1 job and takes no more/);
   expect(stdout).toMatch(/n1: runs nothing\n$/);
+});
+
+test.each([
+  ['/proc/none', /--image-dir: no images can be kept in \/proc\/none: .*\nhint: /],
+  ['images', /--image-dir: 'images' is no absolute path\nhint: /],
+])('omx worker --image-dir %s is refused before it starts', async (folder, message) => {
+  const { code, stdout, stderr } = await home.omx(['worker', '--name', 'n2', '--image-dir', folder]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(message);
+});
+
+test('omx migrate all leaves out what does not run', async () => {
+  expect(await waitFor(home, await submit(home, ['--', 'true']))).toBe(0);
+  await startNode(home, { name: 'n2', args: ['--launcher', 'plain'] });
+  const { code, stderr } = await home.omx(['checkpoint', 'all']);
+  expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/^nothing to keep/) as string });
 });
 
 test('omx worker --address is where others reach it', async () => {

@@ -21,19 +21,30 @@ test('records of another version are refused by commands and workers, and the qu
   for (const args of [['status'], ['submit', 'true'], ['cancel', 'b1'], ['nodes']]) {
     const refused = await home.omx(args);
     expect(refused.stderr).toMatch(
-      /^error: cannot use the queue at [^\n]+ its records are of version 2, and this omx reads version 1\nhint: [^\n]+newer omx[^\n]+\n$/,
+      /^error: cannot use the queue at [^\n]+ its records are of version 3, and this omx reads version 2\nhint: [^\n]+newer omx[^\n]+\n$/,
     );
     expect(refused).toMatchObject({ code: 3, stdout: '' });
   }
   const worker = await home.omx(['worker', '--name', 'late', '--redis', url], { timeoutMs: 15_000 });
   expect(worker.code).toBe(3);
-  expect(worker.stderr).toMatch(/records are of version 2/);
+  expect(worker.stderr).toMatch(/records are of version 3/);
   const doctor = await home.omx(['doctor', '--json']);
   expect(doctor.code).toBe(1);
   expect(doctor.json().checks).toContainEqual(
     expect.objectContaining({ name: 'queue', verdict: 'fail', mend: expect.stringContaining('newer omx') }),
   );
   expect(JSON.parse((await home.omx(['status', '--json'])).stderr).error.code).toBe('QUEUE_VERSION');
+  expect((await home.omx(['down'])).code).toBe(0);
+});
+
+test('what an older omx has written is not read: there are jobs in it that this one would start otherwise', async () => {
+  await home.omx(['up']);
+  const redis = await connect({ socket: socket() });
+  await redis.set(globalKeys.schema, schemaVersion - 1);
+  redis.disconnect();
+  const refused = await home.omx(['status']);
+  expect(refused).toMatchObject({ code: 3, stdout: '' });
+  expect(refused.stderr).toMatch(/of version 1, and this omx reads version 2\nhint: [^\n]+older omx[^\n]+OMX_HOME\n$/);
   expect((await home.omx(['down'])).code).toBe(0);
 });
 

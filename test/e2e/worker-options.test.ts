@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { chownSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 
 import { finish, open, startNode, submit, traces, linesOf, waitFor, workerPid, isAlive } from '../kit/batches.ts';
 import { useHome } from '../kit/home.ts';
+import { skipUnless } from '../kit/needs.ts';
 import { fixture } from '../kit/ran.ts';
 import { until } from '../kit/until.ts';
 
@@ -119,3 +120,25 @@ describe('omx up', () => {
     expect(readFileSync(`${home.dir}/nodes/${name}/worker.log`, 'utf8')).toMatch(/--idle-timeout/);
   });
 });
+
+test(
+  'an account without a name, as in a container for a bare uid, is called by its number',
+  skipUnless('root', 'another user'),
+  async () => {
+    const uid = 54_321;
+    const through = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
+    for (const path of [home.dir, home.work]) chownSync(path, uid, uid);
+    const run = await home.omx(['run', '--', 'id', '-u'], { through });
+    expect(run).toMatchObject({ code: 0, stdout: `${uid}\n` });
+    const [info] = (await home.omx(['nodes', '--json'], { through })).jsonLines<{ account: object }>();
+    expect(info?.account).toEqual({ user: String(uid), uid, gid: uid });
+    // Nor is there a folder for its state, unless it says so.
+    const homeless = await home.omx(['status'], { through, env: { HOME: '', OMX_HOME: '', XDG_STATE_HOME: '' } });
+    expect(homeless).toMatchObject({
+      code: 3,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: cannot keep a queue in \/\.local[^\n]+\nhint: [^\n]*OMX_HOME[^\n]*\n$/),
+    });
+    expect((await home.omx(['down'], { through })).code).toBe(0);
+  },
+);

@@ -72,7 +72,7 @@ async function end(): Promise<void> {
 
 /** What the transport leaves: an image of the first job with one file. */
 function arrive(content: string): string {
-  const image = join(nodeDir, 'arriving', `${batch.id}.1#1`, 'image');
+  const image = join(nodeDir, 'arriving', `${batch.id}.1#1.keep`, 'image');
   mkdirSync(join(image, 'criu'), { recursive: true });
   writeFileSync(join(image, 'criu', 'pages'), content);
   const sha256 = createHash('sha256').update(content).digest('hex');
@@ -100,7 +100,7 @@ const has = (image: StoredImage): boolean => keeper.find(name(), image.digest) !
 
 test('what has come whole is kept under its digest, and can be fetched', async () => {
   const image = await keep('memory');
-  expect(existsSync(join(nodeDir, 'arriving', `${batch.id}.1#1`))).toBe(false);
+  expect(existsSync(join(nodeDir, 'arriving', `${batch.id}.1#1.keep`))).toBe(false);
   const to = { host: 'h', port: 1, token: 't' };
   const fetch = { type: 'fetch' as const, ...name(), digest: image.digest, to };
   expect(await keeper.fetch(fetch)).toEqual({ done: true });
@@ -111,7 +111,7 @@ test('what has come whole is kept under its digest, and can be fetched', async (
 });
 
 test('what was changed or cut on its way is refused and thrown away', async () => {
-  const pages = join(nodeDir, 'arriving', `${batch.id}.1#1`, 'image', 'criu', 'pages');
+  const pages = join(nodeDir, 'arriving', `${batch.id}.1#1.keep`, 'image', 'criu', 'pages');
   for (const [content, reason] of [
     ['memorY', /pages was changed/],
     ['mem', /has 3 bytes instead of 6/],

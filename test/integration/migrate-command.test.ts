@@ -1,97 +1,14 @@
-import { applyEvent, type Batch, type BatchSpec, isIllegal, type JobEvent, type NodeInfo, noUsage } from '@omx/core';
-import {
-  BatchStore,
-  type CheckpointRequest,
-  connect,
-  JobStore,
-  type MigrateRequest,
-  MoveLog,
-  type NodeAnswers,
-  NodeStore,
-  openConnection,
-  type Redis,
-  serveRequests,
-} from '@omx/queue';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { NodeInfo } from '@omx/core';
+import { type CheckpointRequest, type MigrateRequest, MoveLog, type Redis } from '@omx/queue';
+import { describe, expect, test } from 'vitest';
 
 import { main } from '../../packages/cli/src/main.ts';
 import { recordingIo } from '../../packages/cli/test/output/kit.ts';
-import { useRedis } from '../kit/redis.ts';
-import { arraySpec } from '../kit/spec.ts';
 import { until } from '../kit/until.ts';
+import { ends, useRecordedJobs } from './recorded-jobs.ts';
 
-const server = useRedis();
-let redis: Redis;
-let connections: Redis[];
-let batches: BatchStore;
-let jobs: JobStore;
-let asked: (MigrateRequest | CheckpointRequest)[];
-
-beforeEach(async () => {
-  redis = await connect({ socket: server.socket });
-  connections = [redis];
-  batches = new BatchStore(redis);
-  jobs = new JobStore(batches);
-  asked = [];
-});
-afterEach(() => {
-  for (const connection of connections) connection.disconnect();
-});
-
-function another(): Redis {
-  const connection = openConnection({ socket: server.socket });
-  connections.push(connection);
-  return connection;
-}
-
-async function submit(total: number, more: Partial<BatchSpec> = {}): Promise<Batch> {
-  const order = [{ first: 0, last: total - 1 }];
-  const { id } = await batches.submit({ spec: arraySpec(total, more), total, order, untouched: 'queued' });
-  return batches.load(id);
-}
-
-/** Makes a job be what its events make it, as far as its record says. */
-async function happens(batch: Batch, ordinal: number, ...events: JobEvent[]): Promise<void> {
-  for (const event of events) {
-    const [snapshot] = await jobs.read(batch, [ordinal]);
-    const next = snapshot === undefined ? undefined : applyEvent(snapshot.job, event);
-    if (snapshot === undefined || next === undefined || isIllegal(next)) throw new Error(JSON.stringify(next));
-    await jobs.write(batch, [{ snapshot, next }]);
-  }
-}
-
-async function runs(batch: Batch, ordinal: number, node: string, launcher = 'criu' as 'criu' | 'plain' | 'mosrun') {
-  const number = await batches.nodeNumber(batch.id, node);
-  const at = Date.now();
-  await happens(batch, ordinal, { type: 'lease', node: number }, { type: 'start', attempt: 1, at, launcher });
-}
-
-const ends: JobEvent = {
-  ...{ type: 'end', attempt: 1, at: 0, outcome: { kind: 'exited', code: 3 }, usage: noUsage },
-  output: { place: 'none', outBytes: 0, errBytes: 0, truncated: false },
-};
-
-/** A node that moves whatever it is asked to, or answers as it is told. @returns its ear */
-async function join(name: string, more: Partial<NodeInfo> = {}, answers: Partial<NodeAnswers> = {}): Promise<Redis> {
-  const nodes = new NodeStore(redis);
-  const info = { name, state: 'up', role: 'both', reason: '', launchers: ['plain', 'criu'], labels: {}, ...more };
-  await nodes.describe(info as NodeInfo);
-  if (info.state !== 'down') await nodes.takeLease(name, 'identity', 60_000);
-  const ear = another();
-  const migrate = async (request: MigrateRequest) => {
-    asked.push(request);
-    return { pauseMs: 123, bytes: 5_240_000 };
-  };
-  const all = { read: async () => [], migrate, ...answers } as NodeAnswers;
-  await serveRequests(ear, another(), name, all, () => {});
-  return ear;
-}
-
-async function omx(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { io, out, err } = recordingIo();
-  const code = await main([...args, '--redis', `unix://${server.socket}`], io);
-  return { code, stdout: out().toString(), stderr: err().toString() };
-}
+const recorded = useRecordedJobs();
+const { submit, happens, runs, join, omx } = recorded;
 
 describe('omx migrate', () => {
   test('asks the node that has the job, and says what that cost', async () => {
@@ -104,7 +21,7 @@ describe('omx migrate', () => {
       stderr: '',
     });
     const request = { type: 'migrate', batch: batch.id, ordinal: 2, attempt: 1, to: 'n2', why: 'omx migrate' };
-    expect(asked).toEqual([request]);
+    expect(recorded.asked).toEqual([request]);
     const { stdout } = await omx('migrate', `${batch.id}.3`, '--to', 'n2', '--json');
     expect(JSON.parse(stdout)).toEqual({ id: `${batch.id}.3`, from: 'n1', to: 'n2', pause: 0.123, bytes: 5_240_000 });
   });
@@ -164,14 +81,14 @@ describe('omx migrate', () => {
     await runs(batch, 1, 'n1');
     await happens(batch, 1, ends);
     await happens(batch, 2, { type: 'hold' });
-    await happens(batch, 3, { type: 'lease', node: await batches.nodeNumber(batch.id, 'n1') });
+    await happens(batch, 3, { type: 'lease', node: await recorded.batches.nodeNumber(batch.id, 'n1') });
     await runs(batch, 4, 'n2');
     const { code, stdout, stderr } = await omx('migrate', `${batch.id}.1-5`, '--to', 'n2');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(
       /\.1 was not moved: it does not run: it waits in the queue\n.*\n.*\.2 .*any more: exited with code 3\n.*omx rerun.*\n.*\.3 .*held back\n.*omx release.*\n.*\.4 .*n1 is about to start it\n.*\n.*\.5 .*n2 is the same node\n/,
     );
-    expect(asked).toEqual([]);
+    expect(recorded.asked).toEqual([]);
     expect(await omx('migrate', batch.id, '--to', 'n2')).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^nothing to move/) as string,
@@ -189,7 +106,7 @@ describe('omx migrate', () => {
     expect(stderr).toMatch(
       /\.2 was not moved: .*the cluster’s kernel moves it.*\nhint: .*migrate PID NODE.*mosmigrate/,
     );
-    expect(asked).toEqual([]);
+    expect(recorded.asked).toEqual([]);
   });
 
   test.each<[Partial<NodeInfo>, RegExp]>([
@@ -199,6 +116,10 @@ describe('omx migrate', () => {
     [{ state: 'quarantined', reason: 'EIO' }, /it is in quarantine \(EIO\)\nhint: .*omx undrain n2/],
     [{ role: 'home' }, /it is a home node, which takes no jobs\nhint: .*omx nodes/],
     [{ launchers: ['plain'] }, /it has no CRIU that works\nhint: .*omx doctor/],
+    [
+      { launchers: ['plain'], trying: ['criu'] },
+      /n2: its worker .* still tries out whether CRIU works.*\nhint: .*again/,
+    ],
   ])('does not ask for a target that is %j', async (info, message) => {
     await join('n1');
     await join('n2', info);
@@ -206,7 +127,19 @@ describe('omx migrate', () => {
     await runs(batch, 0, 'n1');
     const { code, stderr } = await omx('migrate', batch.id, '--to', 'n2');
     expect(stderr).toMatch(message);
-    expect({ code, asked }).toEqual({ code: 1, asked: [] });
+    expect({ code, asked: recorded.asked }).toEqual({ code: 1, asked: [] });
+  });
+
+  test('does not ask for a target of another architecture, and says which one it is', async () => {
+    await join('n1', { arch: 'x64' });
+    await join('n2', { arch: 'arm64' });
+    await join('n3', { arch: 'x64' });
+    const batch = await submit(1);
+    await runs(batch, 0, 'n1');
+    const { code, stderr } = await omx('migrate', batch.id, '--to', 'n2');
+    expect(stderr).toMatch(/\.1 was not moved: .*of the kind x64, and that of n2 is arm64\nhint: .*a node that is x64/);
+    expect({ code, asked: recorded.asked }).toEqual({ code: 1, asked: [] });
+    expect(await omx('migrate', batch.id, '--to', 'n3')).toMatchObject({ code: 0 });
   });
 
   test('keeps to the nodes and labels that the batch asks for', async () => {
@@ -217,7 +150,7 @@ describe('omx migrate', () => {
     await runs(labelled, 0, 'n1');
     expect((await omx('migrate', placed.id, '--to', 'n2')).stderr).toMatch(/asks for --node n1,n3\nhint: /);
     expect((await omx('migrate', labelled.id, '--to', 'n2')).stderr).toMatch(/asks for --label gpu=yes\nhint: /);
-    expect(asked).toEqual([]);
+    expect(recorded.asked).toEqual([]);
   });
 
   test('what is not there has exit code 4, a missing --to 2', async () => {
@@ -235,7 +168,7 @@ describe('omx migrate', () => {
     const ears: Redis[] = [];
     const migrate = async ({ batch, ordinal, attempt, to, why }: MigrateRequest): Promise<never> => {
       if (ordinal === 0)
-        await new MoveLog(redis).append(batch, {
+        await new MoveLog(recorded.redis).append(batch, {
           ordinal,
           attempt,
           at: 1,
@@ -267,13 +200,13 @@ describe('omx migrate', () => {
   });
 
   test('Ctrl-C stops waiting, not the move', async () => {
-    await join('n1', {}, { migrate: async (request) => new Promise(() => asked.push(request)) });
+    await join('n1', {}, { migrate: async (request) => new Promise(() => recorded.asked.push(request)) });
     await join('n2');
     const batch = await submit(1);
     await runs(batch, 0, 'n1');
     const { io, err, interrupt } = recordingIo();
-    const code = main(['migrate', batch.id, '--to', 'n2', '--redis', `unix://${server.socket}`], io);
-    await until(() => asked.length === 1);
+    const code = main(['migrate', batch.id, '--to', 'n2', '--redis', `unix://${recorded.socket}`], io);
+    await until(() => recorded.asked.length === 1);
     interrupt();
     expect(await code).toBe(130);
     expect(err().toString()).toMatch(/no longer waiting/);
@@ -283,7 +216,7 @@ describe('omx migrate', () => {
 describe('omx checkpoint', () => {
   test('says where the image is', async () => {
     const checkpoint = async (request: CheckpointRequest) => {
-      asked.push(request);
+      recorded.asked.push(request);
       if (request.ordinal === 1) return { refused: 'there is no other node that could keep it', hint: 'omx nodes' };
       return { node: 'n2', pauseMs: 40, bytes: 5_240_000 };
     };
@@ -295,7 +228,7 @@ describe('omx checkpoint', () => {
       stdout: `${batch.id}.1: image of 5.2 MB kept on n2; stood still for 0.04 s\n`,
       stderr: '',
     });
-    expect(asked).toEqual([{ type: 'checkpoint', batch: batch.id, ordinal: 0, attempt: 1 }]);
+    expect(recorded.asked).toEqual([{ type: 'checkpoint', batch: batch.id, ordinal: 0, attempt: 1 }]);
     const { code, stdout } = await omx('checkpoint', batch.id, '--json');
     expect(code).toBe(1);
     expect(
@@ -311,67 +244,4 @@ describe('omx checkpoint', () => {
       },
     ]);
   });
-});
-
-describe('omx pause --freeze and omx resume', () => {
-  const wishOf = async (batch: Batch): Promise<(string | undefined)[]> =>
-    (await jobs.read(batch, [0, 1, 2])).map(({ job }) => job.wish);
-
-  test('set and take back the wish, of jobs that criu started', async () => {
-    const batch = await submit(3);
-    await runs(batch, 0, 'n1');
-    await runs(batch, 1, 'n1', 'plain');
-    const { code, stdout } = await omx('pause', '--freeze', batch.id);
-    expect(code).toBe(1);
-    expect(stdout).toMatch(/^b\d+: 1 job frozen\nb\d+: 1 job cannot be frozen, .*--launcher criu/);
-    expect(await wishOf(batch)).toEqual(['freeze', 'none', 'none']);
-    expect(await omx('pause', '--freeze', `${batch.id}.1`)).toMatchObject({
-      code: 0,
-      stdout: expect.stringMatching(/^nothing to freeze/) as string,
-    });
-    expect(await omx('pause', `${batch.id}.1`)).toMatchObject({
-      stdout: expect.stringMatching(/^nothing to pause/) as string,
-    });
-    await happens(batch, 0, { type: 'freeze', attempt: 1 });
-    expect((await omx('jobs', batch.id)).stdout).toMatch(/\.1 +frozen/);
-    expect(JSON.parse((await omx('resume', batch.id, '--json')).stdout)).toEqual({ resumed: 1 });
-    expect(await wishOf(batch)).toEqual(['none', 'none', 'none']);
-  });
-
-  test('a paused job can be frozen too, and one on its way to another node be paused', async () => {
-    const batch = await submit(3);
-    await runs(batch, 0, 'n1');
-    await omx('pause', `${batch.id}.1`);
-    await happens(batch, 0, { type: 'pause' });
-    expect(JSON.parse((await omx('pause', '--freeze', batch.id, '--json')).stdout)).toEqual({ frozen: 1 });
-    await runs(batch, 1, 'n1');
-    await happens(batch, 1, { type: 'freeze', attempt: 1 });
-    expect(JSON.parse((await omx('pause', `${batch.id}.2`, '--json')).stdout)).toEqual({ paused: 1 });
-    expect(await wishOf(batch)).toEqual(['freeze', 'pause', 'none']);
-  });
-});
-
-test('moves are seen by omx jobs, omx why and omx events', async () => {
-  const batch = await submit(2);
-  await runs(batch, 0, 'n1');
-  await happens(batch, 0, { type: 'freeze', attempt: 1 });
-  await happens(batch, 0, { type: 'move', attempt: 1, node: await batches.nodeNumber(batch.id, 'n2') });
-  const log = new MoveLog(redis);
-  const at = Date.now();
-  const entry = { ordinal: 0, attempt: 1, at: at + 5 };
-  await log.append(batch.id, { ...entry, from: 'n1', to: 'n2', why: 'n1 is crowded', pauseMs: 123, bytes: 5_240_000 });
-  await log.append(batch.id, { ...entry, at: at + 9, from: 'n2', to: 'n1', why: 'drain', failed: 'n1 is full' });
-  const id = `${batch.id}.1`;
-  expect(JSON.parse((await omx('jobs', id, '--json')).stdout)).toMatchObject({ node: 'n2', migrations: 1 });
-  expect((await omx('jobs', batch.id)).stdout).toMatch(/node +moves[^]*\.1 +running +n2 +1/);
-  expect((await omx('why', id)).stdout).toMatch(
-    /it has moved 1 time\n[^]*moved from n1 to n2 \(n1 is crowded\): stood still for 0.12 s, 5.2 MB\n.*stayed on n2, not moved to n1 \(drain\): n1 is full/,
-  );
-  const events = (await omx('events', id)).stdout.trim().split('\n');
-  expect(events.map((line) => JSON.parse(line))).toMatchObject([
-    { type: 'job-started', id, node: 'n1' },
-    { type: 'job-moved', id, from: 'n1', to: 'n2', why: 'n1 is crowded', pause: 0.123 },
-    { type: 'job-not-moved', id, from: 'n2', to: 'n1', reason: 'n1 is full' },
-  ]);
-  expect((await omx('events', `${batch.id}.2`)).stdout).toBe('');
 });

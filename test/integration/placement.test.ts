@@ -1,4 +1,4 @@
-import { type BatchId, type BatchSpec, bytesOf, defaultLimits, type Item, type Job } from '@omx/core';
+import { type BatchId, type BatchSpec, bytesOf, defaultLimits, type Item, type Job, type NodeInfo } from '@omx/core';
 import {
   BatchStore,
   connect,
@@ -76,6 +76,23 @@ describe('classes', () => {
     expect(await inOrder()).toEqual(['launcher=criu']);
     await new NodeStore(redis).describe(nodeInfo('n2', { launchers: ['plain', 'criu'], labels: {} }));
     expect(await inOrder()).toEqual([]);
+  });
+
+  test('what needs a launcher that is still being tried out waits until that is known', async () => {
+    await dispatch(await submit({ launcher: 'criu' }));
+    await dispatch(await submit());
+    const trying: Partial<NodeInfo> = { launchers: ['plain'], trying: ['criu'], labels: {} };
+    const nodes = new NodeStore(redis);
+    await nodes.describe(nodeInfo('n2', trying));
+    // One that is down may never find out.
+    expect(await inOrder()).toEqual(['launcher=criu', 'any']);
+    await nodes.takeLease('n2', 'identity', 60_000);
+    expect(await inOrder()).toEqual(['any']);
+    await nodes.describe(nodeInfo('n2', { ...trying, trying: [] }));
+    expect(await inOrder()).toEqual(['launcher=criu', 'any']);
+    const self = { ...node, trying: ['criu' as const] };
+    const own = await new ClassList(redis, delivery, self).inOrder(true, false);
+    expect(own.map(({ name }) => name)).toEqual(['any']);
   });
 
   const known = async () => (await redis.smembers(globalKeys.classes)).sort();

@@ -136,6 +136,32 @@ test('jobs of a node that does not answer are found in the records, without a se
   expect(scans).toBe(1);
 });
 
+test('children that run on other nodes are counted with their job, by node', async () => {
+  const batch = await submit(2);
+  await begin(batch, [0, 1], 'vega');
+  await join('vega', batch, [0, 1]);
+  for (const name of ['altair', 'deneb']) {
+    await nodes.describe({ name, state: 'up', running: 1 } as never);
+    await nodes.takeLease(name, 'identity', 60_000);
+    let at = 0;
+    const copy = () => ({ batch: batch.id, ordinal: 0, attempt: 1, cpu: at / 1000, rss: 1000 });
+    const others = name === 'altair' ? [copy, copy] : [copy, () => ({ ...copy(), attempt: 9 })];
+    const usage = async () => ({ at: (at += 1000), attempts: [], guests: others.map((each) => each()) });
+    await serveRequests(another(), redis, name, { usage } as never, (error) => {
+      throw error;
+    });
+  }
+  const top = sampler();
+  await top.read(0);
+  const { running } = await top.read(0);
+  expect(running).toMatchObject([
+    { id: `${batch.id}.1`, node: 'vega', rss: 4096 + 3000, children: { altair: 2, deneb: 1 } },
+    { id: `${batch.id}.2`, node: 'vega', rss: 4096, children: {} },
+  ]);
+  // Half a processor at home, and three whole ones elsewhere.
+  expect(running.map(({ cpu }) => Math.round(cpu ?? 0))).toEqual([350, 50]);
+});
+
 test('what a node says of a job that has ended, or of an earlier attempt, is not shown', async () => {
   const batch = await submit(3);
   await begin(batch, [0], 'vega');

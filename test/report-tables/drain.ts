@@ -12,6 +12,8 @@ export interface DrainTimes {
   /** Jobs that went to another node, and jobs that had to begin again. */
   readonly moved: number;
   readonly rerun: number;
+  /** How long the drained node still had jobs, seconds. */
+  readonly emptyAfter: number;
 }
 
 /**
@@ -30,29 +32,54 @@ export async function measureDrain(
   return withWorkers(cluster, nodes, async () => {
     const undisturbed = await measure(cluster, by('criu'));
     let batch = '';
+    let drainedAt = Number.NaN;
+    let emptied: ClusterNode['name'] = '';
     const inTheMiddle =
       (...words: readonly string[]) =>
       async (id: string): Promise<void> => {
         batch = id;
         const middle = performance.now() + (undisturbed.real / 2) * 1000;
         await until(() => performance.now() >= middle, { timeoutMs: undisturbed.real * 1000 });
-        await drain(cluster, id, words);
+        drainedAt = Date.now();
+        emptied = await drain(cluster, id, words);
       };
     const drained = await measure(cluster, by('criu'), inTheMiddle());
     const moved = (await jobsOf(cluster, batch)).filter(({ migrations }) => migrations > 0).length;
+    const emptyAfter = (Math.max(drainedAt, await lastOn(cluster, batch, emptied)) - drainedAt) / 1000;
     await undrain(cluster, nodes);
     const killed = await measure(cluster, by('plain'), inTheMiddle('--requeue'));
     const rerun = (await jobsOf(cluster, batch)).filter(({ attempt }) => attempt > 1).length;
     await undrain(cluster, nodes);
-    return { undisturbed, drained, killed, moved, rerun };
+    return { undisturbed, drained, killed, moved, rerun, emptyAfter };
   });
 }
 
-/** The job that has run longest is the one with most to do. */
-async function drain(cluster: Cluster, id: string, words: readonly string[]): Promise<void> {
+/** The job that has run longest is the one with most to do. @returns its node */
+async function drain(cluster: Cluster, id: string, words: readonly string[]): Promise<string> {
   const running = (await jobsOf(cluster, id, '--state', 'running')).toSorted((a, b) => startOf(a) - startOf(b));
-  const { code, stderr } = await cluster.omx(['drain', String(running[0]?.node), ...words]);
+  const node = String(running[0]?.node);
+  const { code, stderr } = await cluster.omx(['drain', node, ...words]);
   if (code !== 0) throw new Error(`omx drain ended with ${code}: ${stderr}`);
+  return node;
+}
+
+interface EventJson {
+  readonly at: string;
+  readonly type: string;
+  readonly node?: string;
+  readonly from?: string;
+}
+
+/** When the last job ended on that node or left it, milliseconds since the epoch. */
+async function lastOn(cluster: Cluster, batch: string, name: string): Promise<number> {
+  const { stdout } = await cluster.omx(['events', '--json', batch]);
+  const all = stdout.split('\n').filter((line) => line !== '');
+  const left = all
+    .map((line) => JSON.parse(line) as EventJson)
+    .filter(
+      ({ type, node, from }) => (type === 'job-ended' && node === name) || (type === 'job-moved' && from === name),
+    );
+  return Math.max(...left.map(({ at }) => Date.parse(at)));
 }
 
 function startOf({ startedAt }: JobJson): number {

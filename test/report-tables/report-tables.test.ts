@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { root } from '../kit/home.ts';
 
-test('three imitated nodes are faster than one, in the short form', { timeout: 300_000 }, async (ctx) => {
+test('three imitated nodes are faster than one, in the short form', { timeout: 600_000 }, async (ctx) => {
   const { stdout, exitCode } = await execa(process.execPath, ['test/report-tables/run.mjs', '--short'], {
     cwd: root,
     reject: false,

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 import { errorOf, OmxError } from '@omx/core';
-import { defaultHome } from '@omx/queue/embedded';
+import { defaultHome, ownFolder } from '@omx/queue/embedded';
 
 import type { Io } from './io.ts';
 
@@ -27,7 +26,7 @@ export function configPath(env: Io['env']): string {
   const explicit = env['OMX_CONFIG'];
   if (explicit !== undefined && explicit !== '') return explicit;
   const base = env['XDG_CONFIG_HOME'];
-  return join(base !== undefined && base.startsWith('/') ? base : join(homedir(), '.config'), 'omx', 'config.toml');
+  return join(base !== undefined && base.startsWith('/') ? base : join(ownFolder(), '.config'), 'omx', 'config.toml');
 }
 
 /** The command line before the environment, the environment before the file, the file before the default. */

@@ -6,9 +6,20 @@ import {
   indexOf,
   type JobSource,
   jobCount,
+  type NodeInfo,
   spansOf,
 } from '@omx/core';
-import { describeAddress, orderJobs, placementClass, requirementOf, requireSafeServer } from '@omx/queue';
+import {
+  describeAddress,
+  isTrying,
+  nodesFor,
+  offers,
+  orderJobs,
+  placementClass,
+  type Requirement,
+  requirementOf,
+  requireSafeServer,
+} from '@omx/queue';
 
 import { type Io, say } from './io.ts';
 import { readBatch, type SubmitOptions } from './read-batch.ts';
@@ -22,6 +33,8 @@ export interface Submitted {
   readonly existed: boolean;
   /** What it asks for that no node has. */
   readonly unplaced: string | undefined;
+  /** What it needs for its jobs to be started as it asks for, and no node that may run them has. */
+  readonly lacking: string | undefined;
 }
 
 /** Submits what `readBatch` has read. */
@@ -53,26 +66,55 @@ export async function submitBatch(session: Session, read: Awaited<ReturnType<typ
     id,
     total: existed ? (await session.batches.load(id)).total : total,
     existed,
-    unplaced: await unplacedReason(session, spec),
+    ...(await shortcomings(session, spec)),
+  };
+}
+
+/** What the nodes lack for the batch; most batches ask for nothing that they could lack. */
+async function shortcomings(session: Session, spec: BatchSpec): Promise<Pick<Submitted, 'unplaced' | 'lacking'>> {
+  const asked = requirementOf(spec);
+  const { launcher, ...place } = asked;
+  const asksForPlace = placementClass({ ...place, oversubscribe: false }) !== 'any';
+  if (!asksForPlace && launcher === undefined) return { unplaced: undefined, lacking: undefined };
+  const nodes = await session.nodes.list();
+  return {
+    unplaced: asksForPlace ? await unplacedReason(asked, nodes) : undefined,
+    lacking: await lackingReason(asked, spec, nodes),
   };
 }
 
 /** What the batch asks for that no known node could ever give; it waits for one that can. */
-async function unplacedReason(session: Session, spec: BatchSpec): Promise<string | undefined> {
-  const asked = requirementOf(spec);
-  const { launcher: _launcher, ...place } = asked;
-  if (placementClass({ ...place, oversubscribe: false }) === 'any') return undefined;
+async function unplacedReason(asked: Requirement, nodes: readonly NodeInfo[]): Promise<string | undefined> {
   const { neverPlaced } = await import('./why/placement.ts');
-  const nodes = await session.nodes.list();
   // The worker of this machine is just being started, and nothing but its name is known.
   if (nodes.length === 0)
     return asked.nodes.length === 0 || asked.nodes.includes(defaultNodeName()) ? undefined : neverPlaced(asked, nodes);
   return neverPlaced(asked, nodes);
 }
 
-/** Says so where a batch can run nowhere. */
-export function warnUnplaced(io: Io, { id, unplaced }: Submitted): void {
+/** No node that is up and may run the jobs has the launcher they need, nor may have it in a moment. */
+async function lackingReason(
+  asked: Requirement,
+  spec: BatchSpec,
+  nodes: readonly NodeInfo[],
+): Promise<string | undefined> {
+  const { launcher } = asked;
+  if (launcher === undefined) return undefined;
+  const fit = nodesFor(asked, nodes).filter(({ role }) => role !== 'home');
+  if (fit.some((node) => offers(asked, node) || isTrying(asked, node))) return undefined;
+  // Where none is up one is just being started, or will be.
+  const able = fit.filter(({ state }) => state !== 'down');
+  if (able.length === 0) return undefined;
+  const without = `${able.map(({ name }) => name).join(', ')} ${able.length === 1 ? 'has' : 'have'} no ${launcher} that works`;
+  if (spec.launcher !== 'auto') return `${without}, so its jobs end as not started; omx doctor there says why`;
+  const { needing } = await import('./why/placement.ts');
+  return `${without}, so its jobs run under plain, and without ${needing(spec).join(' and ')}; omx doctor there says why`;
+}
+
+/** Says so where a batch can run nowhere, or not as it asks. */
+export function warnUnplaced(io: Io, { id, unplaced, lacking }: Submitted): void {
   if (unplaced !== undefined) say(io, `warning: ${id} waits until a node joins that can run it: ${unplaced}`);
+  else if (lacking !== undefined) say(io, `warning: ${id}: ${lacking}`);
 }
 
 /** Selectors such as `last` and `all` mean what they mean now, and what they name must be there. */

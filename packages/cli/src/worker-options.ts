@@ -1,8 +1,10 @@
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
 
 import {
   defaultLeaseMs,
+  errorOf,
   formatDuration,
   launcherChoices,
   type LauncherName,
@@ -118,10 +120,21 @@ function parseIdle(text: string): number {
   throw usageError(`--idle-timeout: '${text}' is less than a second`, 'leave it out to stay, or write 10m');
 }
 
-/** Other nodes find it by the same path. */
+/** Other nodes find it by the same path. It is made if it is not there. */
 function parseImageDir(text: string): string {
-  if (isAbsolute(text)) return text;
-  throw usageError(`--image-dir: '${text}' is no absolute path`, 'write the path that all nodes have the folder at');
+  if (!isAbsolute(text))
+    throw usageError(`--image-dir: '${text}' is no absolute path`, 'write the path that all nodes have the folder at');
+  try {
+    // Not the folders above it: a disk may not be mounted.
+    if (!existsSync(text)) mkdirSync(text, { mode: 0o700 });
+    accessSync(text, constants.W_OK | constants.X_OK);
+    return text;
+  } catch (error) {
+    throw usageError(
+      `--image-dir: no images can be kept in ${text}: ${errorOf(error).message}`,
+      'name a folder that you may write to, on all nodes',
+    );
+  }
 }
 
 /** A port would be another one for each move. */

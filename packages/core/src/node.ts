@@ -21,9 +21,13 @@ export interface NodeInfo {
   readonly cpus: number;
   /** Of one CPU, in steps of a fixed loop a microsecond; only good for comparing nodes. */
   readonly speed: number;
+  /** Of its processor, as Node.js calls it: `x64`, `arm64`. Jobs move between equal ones only. */
+  readonly arch: string;
   readonly memTotal: number;
   readonly memFree: number;
   readonly launchers: readonly LauncherName[];
+  /** Such as it is still trying out: in a moment they are among its launchers, or not at all. Absent: none. */
+  readonly trying?: readonly LauncherName[];
   readonly labels: Readonly<Record<string, string>>;
   /** Milliseconds since the epoch, by the queue's clock. */
   readonly lastSeen: number;

@@ -143,7 +143,8 @@ void members_withdraw(struct job *j) {
 
 static bool wanted(const struct process *p, int number) {
   if (p->state == 'Z' || p->state == 'X') return false;
-  return number != SIGSTOP || (p->state != 'T' && p->state != 't');
+  /* What is traced gets it too, and stops when the tracer lets go: criu holds a job so, while it is moved. */
+  return number != SIGSTOP || p->state != 'T';
 }
 
 /* The whole process group of one that was just stopped, which keeps the group's number from being given anew. A group lies
@@ -167,8 +168,8 @@ static bool round_of_signals(struct process_list *list, const struct process_lis
     p->signalled = true;
     if (old != NULL && old->signalled && old->start_tick == p->start_tick) continue;
     any = true;
-    /* In any other state it waits in the kernel and stops when it leaves it. */
-    if (j->sweep_signal == SIGSTOP && (p->state == 'R' || p->state == 'S')) j->restless = true;
+    /* In any other state it waits in the kernel and stops when it leaves it; but a tracer may swallow the signal. */
+    if (j->sweep_signal == SIGSTOP && (p->state == 'R' || p->state == 'S' || p->state == 't')) j->restless = true;
     bool sent = process_signal(p, j->sweep_signal);
     if (sent && j->sweep_signal == SIGSTOP) stop_group(p, &last_group);
     /* A stopped process hears SIGTERM only when it continues. */

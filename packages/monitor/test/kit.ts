@@ -20,6 +20,7 @@ export function node(name: string, more: Partial<NodeInfo> = {}): NodeInfo {
     busy: 0,
     cpus: 4,
     speed: 800,
+    arch: 'x64',
     memTotal: 8 * 2 ** 30,
     memFree: 6 * 2 ** 30,
     launchers: ['plain'],
@@ -60,6 +61,7 @@ export function row(id: string, more: Partial<TopRow> = {}): TopRow {
     rss: 2 ** 20,
     seconds: 5,
     migrations: 0,
+    children: {},
     command: 'sleep 5',
     ...more,
   };

@@ -122,6 +122,18 @@ export interface DropRequest extends AttemptName {
   readonly type: 'drop';
 }
 
+/** What another node must have to go on with a job, or, without one, with whatever runs there. */
+export interface TraitsRequest {
+  readonly type: 'traits';
+  readonly job?: AttemptName;
+}
+
+/** Could you go on with this, whatever room you have? Nothing comes of it. */
+export interface FitsRequest {
+  readonly type: 'fits';
+  readonly traits: JobTraits;
+}
+
 /** Which of the node's jobs may be moved, and what they use. */
 export interface MovableRequest {
   readonly type: 'movable';
@@ -129,6 +141,15 @@ export interface MovableRequest {
 
 export interface MovableJobs {
   readonly jobs: readonly MovableJob[];
+}
+
+/**
+ * To another node, from one that is to be empty, again and again: when a slot gets free, keep it for this job rather than for
+ * one that waits in the queue. `done`: it has room for it now.
+ */
+export interface ExpectRequest extends AttemptName {
+  readonly type: 'expect';
+  readonly slots: number;
 }
 
 /** The fields of `BalancedJob` in `@omx/balance`, with their meanings, as far as the node knows them. */
@@ -245,6 +266,9 @@ export interface MoveAnswers {
   readonly keep: { readonly request: KeepRequest; readonly answer: Done | Refusal };
   readonly fetch: { readonly request: FetchRequest; readonly answer: Done | Refusal };
   readonly drop: { readonly request: DropRequest; readonly answer: Done };
+  readonly expect: { readonly request: ExpectRequest; readonly answer: Done | Refusal };
+  readonly traits: { readonly request: TraitsRequest; readonly answer: JobTraits | Refusal };
+  readonly fits: { readonly request: FitsRequest; readonly answer: Done | Refusal };
   readonly movable: { readonly request: MovableRequest; readonly answer: MovableJobs };
   readonly 'receive-child': { readonly request: ReceiveChildRequest; readonly answer: Receiver | Refusal };
   readonly 'thaw-child': { readonly request: ThawChildRequest; readonly answer: CopyReady | Refusal };

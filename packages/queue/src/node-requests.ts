@@ -47,6 +47,8 @@ export interface NodeUsage {
   /** Milliseconds by a clock of the node that only goes forward: for differences between two answers. */
   readonly at: number;
   readonly attempts: readonly AttemptUsage[];
+  /** Each copy of a single child of a job that another node has. Absent: there are none. */
+  readonly guests?: readonly AttemptUsage[];
 }
 
 export interface AttemptUsage {

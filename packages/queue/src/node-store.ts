@@ -64,7 +64,8 @@ export class NodeStore {
       .map((node, at) => {
         const holder = holders[at] ?? null;
         const held = holder !== null && !holder.startsWith(rescuerMark);
-        return held ? node : { ...node, state: 'down' as const, running: 0 };
+        const { trying: _trying, ...gone } = node;
+        return held ? node : { ...gone, state: 'down' as const, running: 0 };
       })
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }

@@ -28,7 +28,7 @@ export interface Requirement {
 export type NodeSize = Pick<NodeInfo, 'name' | 'labels' | 'maxSlots' | 'memTotal'>;
 
 /** The same, with what its jobs can be started with. */
-export type NodeOffer = NodeSize & Pick<NodeInfo, 'launchers'>;
+export type NodeOffer = NodeSize & Pick<NodeInfo, 'launchers' | 'trying'>;
 
 /** Of a spec what says where its jobs may run. */
 export type Asking = Pick<
@@ -53,11 +53,21 @@ function launcherFor({ launcher, checkpointMs, oversubscribe, forkMigrate }: Ask
   return launcher === 'plain' ? undefined : launcher;
 }
 
-/** The nodes that could hold such a job and start it; where none of those has its launcher, those that would say so. */
+/**
+ * The nodes that could hold such a job and start it; where none of those has its launcher, those that may have it in a
+ * moment, and where there are none of these, those that would say so.
+ */
 export function nodesFor<Node extends NodeOffer>(requirement: Requirement, nodes: readonly Node[]): Node[] {
   const large = nodes.filter((node) => suits(requirement, node));
   const fit = large.filter((node) => offers(requirement, node));
-  return fit.length > 0 ? fit : large;
+  if (fit.length > 0) return fit;
+  const trying = large.filter((node) => isTrying(requirement, node));
+  return trying.length > 0 ? trying : large;
+}
+
+/** Whether it is still to be found out there if the job's launcher works. */
+export function isTrying({ launcher }: Requirement, { trying }: Pick<NodeInfo, 'trying'>): boolean {
+  return launcher !== undefined && trying?.includes(launcher) === true;
 }
 
 /** Whether the node has the launcher that the job needs. */

@@ -5,9 +5,10 @@ import { globalKeys } from './keys.ts';
 
 /**
  * The version of everything omx writes under its keys, and of what nodes say to each other. Raised whenever a version of
- * omx could misread what another has written; until then versions may be mixed.
+ * omx could misread what another has written; until then versions may be mixed. Since 2 jobs can be frozen, and wait for nodes
+ * with their launcher.
  */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /** @throws OmxError where the queue's records are of another version. `null`: nobody has written any yet */
 export function requireSchema(stored: string | null, where: string): void {
@@ -20,7 +21,7 @@ export function requireSchema(stored: string | null, where: string): void {
       hint:
         Number(stored) > schemaVersion
           ? 'a newer omx uses that queue: install the same one here'
-          : 'an older omx has filled that queue: let it finish there, or use another database of the server',
+          : 'an older omx has filled that queue: let it finish there, or use another queue: another database of the server, or another OMX_HOME',
     },
   );
 }

@@ -86,5 +86,9 @@ test('a job that needs a launcher goes to nodes with it, and to any that could h
   const names = (nodes: readonly { name: string }[]): string[] => nodes.map(({ name }) => name);
   expect(names(nodesFor(needy, [plain, able, small]))).toEqual(['n2']);
   expect(names(nodesFor(needy, [plain, small]))).toEqual(['n1']);
+  // What may have it in a moment is waited for, unless there is one that has it.
+  const trying = { ...plain, name: 'n4', trying: ['criu' as const] };
+  expect(names(nodesFor(needy, [plain, trying, small]))).toEqual(['n4']);
+  expect(names(nodesFor(needy, [plain, trying, able]))).toEqual(['n2']);
   expect(names(nodesFor(ask({}), [plain, able, small]))).toEqual(['n1', 'n2', 'n3']);
 });

@@ -179,7 +179,10 @@ function tended(
       const pid = pidOr(node.workerPid);
       if (pid !== undefined && isAlive(pid)) {
         process.kill(pid, 'SIGTERM');
-        await workers.at(-1)?.ended;
+        const worker = workers.at(-1);
+        let hasEnded = worker === undefined;
+        void worker?.ended.then(() => (hasEnded = true));
+        await until(() => hasEnded, { timeoutMs: 60_000 });
       }
     },
   };

@@ -11,6 +11,14 @@ test('a count without a fault has none', () => {
   expect(miscounts([...beats(1, 1, 9), ...beats(2, 4, 7), 'end b1.1 2 8'], 1)).toEqual([]);
 });
 
+test('a machine that wakes may go on for a moment', () => {
+  const lines = [...beats(1, 1, 4), ...beats(2, 1, 2), ...beats(1, 5, 9), ...beats(2, 3, 9), 'end b1.1 2 10'];
+  expect(miscounts(lines, 1, 1)).toEqual([]);
+  expect(miscounts(lines, 1, 0).join('\n')).toMatch(/attempt 1 goes on/);
+  expect(miscounts([...lines.slice(0, 6), ...beats(1, 5, 40), ...lines.slice(11)], 1, 1)).not.toEqual([]);
+  expect(miscounts([...lines, 'end b1.1 1 5'], 1, 1).join('\n')).toMatch(/attempt 1 goes on/);
+});
+
 const end = 'end b1.1 1 10';
 const wrong: Record<string, [readonly string[], number, RegExp]> = {
   'a step that comes twice': [[...beats(1, 1, 5), ...beats(1, 5, 9), end], 0, /beat b1.1 1 5 comes after step 5/],

@@ -5,16 +5,22 @@ interface Standing {
   readonly ended: boolean;
 }
 
+/** In half a second. */
+const wakingSteps = 25;
+
 /**
  * What must never be seen in a trace, in words; nothing is as it must be. Whoever goes on after a move counts on by one. A number
  * that comes again, with nobody having been restarted, was counted by two copies; one that is missing was lost.
  *
  * @param restarts so often a job may have been set back, to its begin or to an image
+ * @param wakings so often a machine that stood still as a whole has woken: an attempt that is none any more may go on for half
+ * a second then, until its shepherd has stopped it
  */
-export function miscounts(lines: readonly string[], restarts: number): string[] {
+export function miscounts(lines: readonly string[], restarts: number, wakings = 0): string[] {
   const standing = new Map<string, Standing>();
   const found: string[] = [];
   let setBack = 0;
+  let late = 0;
   for (const text of lines) {
     const match = /^(beat|end) (\S+) (\d+) (\d+)$/.exec(text);
     if (match === null) {
@@ -24,8 +30,13 @@ export function miscounts(lines: readonly string[], restarts: number): string[] 
     const [, what, job = ''] = match;
     const [attempt, step] = [Number(match[3]), Number(match[4])];
     const before = standing.get(job) ?? { attempt, step: 0, ended: false };
-    if (attempt < before.attempt) found.push(`attempt ${attempt} goes on (${text}) though ${before.attempt} has begun`);
-    else if (step > before.step + 1) found.push(`steps are missing between ${before.step} and ${step} (${text})`);
+    if (attempt < before.attempt) {
+      late += 1;
+      if (what === 'end' || late > wakings * wakingSteps)
+        found.push(`attempt ${attempt} goes on (${text}) though ${before.attempt} has begun`);
+      continue;
+    }
+    if (step > before.step + 1) found.push(`steps are missing between ${before.step} and ${step} (${text})`);
     else if (step <= before.step || before.ended || attempt > before.attempt) {
       setBack += 1;
       if (setBack > restarts) found.push(`${text} comes after step ${before.step} of attempt ${before.attempt}`);

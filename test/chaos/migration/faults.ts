@@ -1,5 +1,5 @@
-import { join } from 'node:path';
-import { mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import { imageFolder } from '../../kit/images-in-memory.ts';
 import { mountOn } from '../../kit/cluster/mounted.ts';
@@ -21,14 +21,19 @@ export const faults = [
   'source network',
   'target network',
 ] as const;
-export type Fault = (typeof faults)[number];
+/** What a node may want for a while: room for images where they are written or arrive, or the job's program. */
+export const wants = ['source disk', 'target disk', 'target program'] as const;
+export type Fault = (typeof faults)[number] | (typeof wants)[number];
 
 /** After so long others have given a node up, if they do. */
 const noticedMs = leaseMs + 4000;
+/** What a node wants for is noticed at once. */
+const wantedMs = 2000;
 
 /** A network has no process: SIGKILL is a cut until the other side has given up, SIGSTOP a short one. */
 export interface Trouble {
   readonly fault: Fault;
+  /** Nothing where something is wanted for. */
   readonly signal: Signal;
   /** How long it lasts, milliseconds; undefined: until others have noticed, as far as they will. */
   readonly lastsMs?: number;
@@ -43,6 +48,10 @@ export async function suffer(ground: Ground, way: Way, { fault, signal, lastsMs 
       return sufferCriu(node, fault, signal);
     case 'network':
       return sufferCut(node, lastsMs ?? (signal === 'SIGKILL' ? noticedMs : 1000));
+    case 'disk':
+      return wantRoom(node, whose === 'target' ? 'target' : 'source', lastsMs ?? wantedMs);
+    case 'program':
+      return wantProgram(node, way.program, lastsMs ?? wantedMs);
     case 'worker':
     case 'shepherd':
     case 'node':
@@ -81,6 +90,58 @@ async function sufferCut({ net }: GroundNode, ms: number): Promise<void> {
   await net?.join();
 }
 
+/** A folder of a node's disk that can be filled without harm to others. */
+function diskFolder(dir: string, whose: 'source' | 'target'): string {
+  return whose === 'source' ? imageFolder(dir) : join(dir, 'arriving');
+}
+
+/** From now on what this node, whose worker is running, writes or receives of images goes to disks of their own. */
+export async function smallDisks({ dir, net }: GroundNode): Promise<void> {
+  if (net === undefined) throw new Error('this node has no machine of its own');
+  for (const whose of ['source', 'target'] as const) {
+    const folder = diskFolder(dir, whose);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    await mountOn(net, ['-t', 'tmpfs', '-o', 'size=160m,mode=700', 'none'], folder);
+  }
+}
+
+/** Takes them away again, when no job is on its way. */
+export async function noSmallDisks({ dir, net }: GroundNode): Promise<void> {
+  for (const whose of ['source', 'target'] as const) {
+    const folder = diskFolder(dir, whose);
+    net?.outsider(['umount', folder]);
+    await until(() => !readFileSync(`/proc/${net?.workerPid()}/mountinfo`, 'utf8').includes(` ${folder} `));
+    if (whose === 'source') rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function wantRoom({ dir, net }: GroundNode, whose: 'source' | 'target', ms: number): Promise<void> {
+  const folder = `/proc/${net?.workerPid()}/root${diskFolder(dir, whose)}`;
+  const filler = join(folder, 'filler');
+  const fd = openSync(filler, 'w');
+  try {
+    for (const piece = Buffer.alloc(1 << 20); ;) writeSync(fd, piece);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  } finally {
+    closeSync(fd);
+  }
+  await elapsed(ms);
+  rmSync(filler);
+}
+
+async function wantProgram({ net }: GroundNode, program: string, ms: number): Promise<void> {
+  if (net === undefined) throw new Error('this node has no machine of its own');
+  const unmount = await mountOn(net, ['-t', 'tmpfs', '-o', 'size=64k', 'none'], dirname(program));
+  await elapsed(ms);
+  await unmount();
+}
+
+/** So often a machine wakes after this that stood still as a whole: its jobs run until its shepherd has stopped them. */
+export function wakingsAfter({ fault, signal }: Trouble): number {
+  return signal === 'SIGSTOP' && fault.endsWith(' node') ? 1 : 0;
+}
+
 /** So often a job's processes may die by this with their shepherd. Nodes that are given up are counted by their events. */
 export function deathsBy({ fault, signal }: Trouble): number {
   return signal === 'SIGKILL' && /shepherd|node/.test(fault) ? 1 : 0;
@@ -100,7 +161,7 @@ export interface FullDisk {
  */
 export async function fillDisk({ dir, net }: GroundNode, whose: 'source' | 'target'): Promise<FullDisk> {
   if (net === undefined) throw new Error('this node has no machine of its own');
-  const folder = whose === 'source' ? imageFolder(dir) : join(dir, 'arriving');
+  const folder = diskFolder(dir, whose);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const unmount = await mountOn(net, ['-t', 'tmpfs', '-o', 'size=128k', 'none'], folder);
   if (whose === 'target') return { empty: unmount, remove: () => {} };

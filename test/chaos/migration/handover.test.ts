@@ -5,9 +5,19 @@ import { needs } from '../../kit/needs.ts';
 import type { GroundNode } from '../kit/ground.ts';
 import { onGround } from '../kit/played.ts';
 import { type Signal, signals } from '../kit/strike.ts';
-import { type Fault, faults, fillDisk, type FullDisk, deathsBy, suffer, type Trouble } from './faults.ts';
+import {
+  type Fault,
+  faults,
+  fillDisk,
+  type FullDisk,
+  noSmallDisks,
+  smallDisks,
+  suffer,
+  type Trouble,
+  wants,
+} from './faults.ts';
 import { type Moment, moments, reached } from './moments.ts';
-import { begin, countedWell } from './scene.ts';
+import { begin, countedWell, migrating } from './scene.ts';
 
 const two = { kind: 'cluster', nodes: 2, slots: 2 } as const;
 /** Enough that each step can be seen. */
@@ -18,9 +28,10 @@ interface Case extends Trouble {
 }
 
 /** All of them are played by `npm run chaos` and `npm run migration`; `npm test` plays those that have most to go wrong. */
-const all = faults.flatMap((fault) =>
-  moments.flatMap((moment) => signals.map((signal): Case => ({ fault, moment, signal }))),
-);
+const all = [
+  ...faults.flatMap((fault) => moments.flatMap((moment) => signals.map((signal): Case => ({ fault, moment, signal })))),
+  ...wants.flatMap((fault) => moments.map((moment): Case => ({ fault, moment, signal: 'SIGKILL' }))),
+];
 const short: readonly [Fault, Moment, Signal][] = [
   ['source worker', 'frozen', 'SIGKILL'],
   ['source worker', 'ending', 'SIGKILL'],
@@ -36,6 +47,8 @@ const short: readonly [Fault, Moment, Signal][] = [
   ['source network', 'sending', 'SIGKILL'],
   ['target network', 'ending', 'SIGKILL'],
   ['target node', 'thawing', 'SIGKILL'],
+  ['target disk', 'sending', 'SIGKILL'],
+  ['target program', 'frozen', 'SIGKILL'],
 ];
 const isShort = ({ fault, moment, signal }: Case): boolean =>
   short.some(([who, when, how]) => who === fault && when === moment && how === signal);
@@ -43,19 +56,19 @@ const played = process.env['OMX_CHAOS'] === 'all' ? all : all.filter(isShort);
 
 describe.concurrent('a job on its way loses nothing and is never in two places', () => {
   for (const each of played) {
+    const isFilled = each.fault.endsWith(' disk');
     test(`${each.fault} ${each.moment} by ${each.signal}`, async (ctx) => {
       const reason = needs('netns', 'criu');
       if (reason !== undefined) ctx.skip(reason);
       await onGround(two, async (ground, said) => {
-        const way = await begin(ground, mib);
+        const way = await begin(ground, mib, isFilled ? smallDisks : undefined);
         said(way.id);
-        const moving = ground.omxSpawn(['migrate', way.id, '--to', way.target.name]);
-        let ended = false;
-        void moving.ended.then(() => (ended = true));
-        await reached(ground, each.moment, way, () => ended);
+        const moving = migrating(ground, way);
+        await reached(ground, each.moment, way, moving.hasEnded);
         await suffer(ground, way, each);
         await moving.ended;
-        await countedWell(ground, way, deathsBy(each));
+        if (isFilled) for (const node of ground.nodes) await noSmallDisks(node);
+        await countedWell(ground, way, [each]);
       });
     });
   }
@@ -77,7 +90,7 @@ describe.concurrent('a job on its way loses nothing and is never in two places',
         const { code, stderr } = await ground.omx(['migrate', way.id, '--to', way.target.name]);
         expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
         for (const disk of disks) disk.remove();
-        await countedWell(ground, way, 0);
+        await countedWell(ground, way, []);
       });
     });
   }

@@ -14,6 +14,8 @@ export interface Way {
   readonly id: string;
   readonly source: GroundNode;
   readonly target: GroundNode;
+  /** The job's, its path. */
+  readonly program: string;
 }
 
 /** Resolves as soon as the step is seen, or when there is nothing more to be seen as the command has ended. */

@@ -4,29 +4,32 @@ import { needs } from '../../kit/needs.ts';
 import type { Ground } from '../kit/ground.ts';
 import { onGround } from '../kit/played.ts';
 import { elapsed } from '../kit/strike.ts';
-import { deathsBy, suffer } from './faults.ts';
+import { noSmallDisks, smallDisks, suffer, type Trouble } from './faults.ts';
+import { reached } from './moments.ts';
 import { describeRound, type Round, roundOf } from './rounds.ts';
-import { begin, counts, countedWell, wayOn } from './scene.ts';
+import { begin, counts, countedWell, migrating, wayOn } from './scene.ts';
 
 const count = Number(process.env['OMX_MIGRATION_ROUNDS'] ?? 2);
 const firstSeed = Number(process.env['OMX_CHAOS_SEED'] ?? Date.now() % 1_000_000);
 const roundMs = 150_000;
 
 async function play(ground: Ground, { mib, moves }: Round, said: (id: string) => void): Promise<void> {
-  let way = await begin(ground, mib);
+  const isFilled = moves.some(({ trouble }) => trouble.fault.endsWith(' disk'));
+  let way = await begin(ground, mib, isFilled ? smallDisks : undefined);
   said(way.id);
-  let deaths = 0;
-  for (const { atMs, trouble } of moves) {
-    const moving = ground.omxSpawn(['migrate', way.id, '--to', way.target.name]);
-    await elapsed(atMs);
+  const troubles: Trouble[] = [];
+  for (const { at, trouble } of moves) {
+    const moving = migrating(ground, way);
+    if (typeof at === 'number') await elapsed(at);
+    else await reached(ground, at, way, moving.hasEnded);
     await suffer(ground, way, trouble);
-    // It may have been refused, carried out, or neither: what counts is the job.
     await moving.ended;
-    deaths += deathsBy(trouble);
+    troubles.push(trouble);
     await counts(ground);
     way = await wayOn(ground, way);
   }
-  await countedWell(ground, way, deaths);
+  if (isFilled) for (const node of ground.nodes) await noSmallDisks(node);
+  await countedWell(ground, way, troubles);
 }
 
 describe.concurrent('whatever happens to a job on its way', () => {
@@ -38,6 +41,7 @@ describe.concurrent('whatever happens to a job on its way', () => {
       async (ctx) => {
         const reason = needs('netns', 'criu');
         if (reason !== undefined) ctx.skip(reason);
+        const failures: Error[] = [];
         for (let seed = firstSeed + lane; seed < firstSeed + count; seed += lanes) {
           const round = roundOf(seed);
           console.log(describeRound(round));
@@ -45,9 +49,16 @@ describe.concurrent('whatever happens to a job on its way', () => {
             play(ground, round, said),
           ).catch((error: unknown) => {
             const again = `OMX_CHAOS_SEED=${seed} OMX_MIGRATION_ROUNDS=1 npx vitest run --project chaos test/chaos/migration/random`;
-            throw new Error(`${describeRound(round)}\nto repeat it: ${again}\n${String(error)}`, { cause: error });
+            const failure = new Error(`${describeRound(round)}\nto repeat it: ${again}\n${String(error)}`, {
+              cause: error,
+            });
+            failures.push(failure);
+            // At once: the other rounds may take long.
+            console.log(failure.message);
           });
         }
+        if (failures.length > 0)
+          throw new AggregateError(failures, failures.map(({ message }) => message).join('\n\n'));
       },
     );
   }

@@ -1,6 +1,7 @@
 import { randomFrom } from '../kit/plan.ts';
 import { signals } from '../kit/strike.ts';
-import { faults, type Trouble } from './faults.ts';
+import { faults, type Trouble, wants } from './faults.ts';
+import { type Moment, moments } from './moments.ts';
 
 /** What happens in one random round. All of it follows from the seed. */
 export interface Round {
@@ -8,7 +9,13 @@ export interface Round {
   /** Memory of the job. */
   readonly mib: number;
   /** One after the other, each to the node where the job is not. */
-  readonly moves: readonly { readonly atMs: number; readonly trouble: Trouble }[];
+  readonly moves: readonly PlannedMove[];
+}
+
+export interface PlannedMove {
+  /** The trouble comes at this step of the move, or so many milliseconds after the command. */
+  readonly at: Moment | number;
+  readonly trouble: Trouble;
 }
 
 /** From the start of `omx migrate` until a job of this size has arrived. */
@@ -22,9 +29,9 @@ export function roundOf(seed: number): Round {
     seed,
     mib: oneOf([1, 8, 32, 64]),
     moves: Array.from({ length: 1 + below(3) }, () => ({
-      atMs: below(longestMs),
+      at: random() < 0.6 ? oneOf(moments) : below(longestMs),
       trouble: {
-        fault: oneOf(faults),
+        fault: oneOf([...faults, ...wants]),
         signal: oneOf(signals),
         ...(random() < 0.4 ? {} : { lastsMs: below(6000) }),
       },
@@ -34,8 +41,8 @@ export function roundOf(seed: number): Round {
 
 export function describeRound({ seed, mib, moves }: Round): string {
   const each = moves.map(
-    ({ atMs, trouble: { fault, signal, lastsMs } }) =>
-      `+${atMs} ms ${signal} ${fault} ${lastsMs === undefined ? 'until noticed' : `for ${lastsMs} ms`}`,
+    ({ at, trouble: { fault, signal, lastsMs } }) =>
+      `${typeof at === 'number' ? `+${at} ms` : at} ${signal} ${fault} ${lastsMs === undefined ? 'until noticed' : `for ${lastsMs} ms`}`,
   );
   return `seed ${seed}: ${mib} MiB; ${each.join('; ')}`;
 }

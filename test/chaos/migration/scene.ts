@@ -14,6 +14,7 @@ import type { Ground, GroundNode } from '../kit/ground.ts';
 import { allLeave } from '../kit/invariants.ts';
 import { allKeys, leakedFiles, leakedKeys } from '../kit/leaks.ts';
 import { isWhole, miscounts } from './counted.ts';
+import { deathsBy, type Trouble, wakingsAfter } from './faults.ts';
 import { recordOf, type Way } from './moments.ts';
 
 const source = join(root, 'test/fixtures/migration/count.c');
@@ -31,23 +32,49 @@ function counter(): string {
 
 /**
  * Starts both nodes and a job that counts, on the first of them.
- * @param prepare what is done to that node before the job is started
+ * @param prepare what is done to each node once its worker is there; to the first before the job is started
+ * @param more arguments of its submit
  * @returns its way to the other one
  */
 export async function begin(
   ground: Ground,
   mib: number,
   prepare: (node: GroundNode) => Promise<void> = async () => {},
+  more: readonly string[] = [],
 ): Promise<Way> {
   const [one, two] = ground.nodes as readonly [GroundNode, GroundNode];
   await one.start();
   await prepare(one);
-  const args = ['--launcher', 'criu', '--balance', 'off', '--retries', '0', '--env', `TRACES=${ground.shared}`];
-  const id = await submit(ground, [...args, '--', counter(), ground.shared, String(mib)]);
+  const env = ['--env', `TRACES=${ground.shared}`];
+  const args = ['--launcher', 'criu', '--balance', 'off', '--retries', '0', ...env, ...more];
+  const program = counter();
+  const id = await submit(ground, [...args, '--', program, ground.shared, String(mib)]);
   await counts(ground);
   await two.start();
+  await prepare(two);
   await criuReady(ground, one.name, two.name);
-  return { id, source: one, target: two };
+  return { id, source: one, target: two, program };
+}
+
+/** `omx migrate`, under way. */
+export interface Migrating {
+  readonly hasEnded: () => boolean;
+  /** Resolves whatever it said. @throws Error where it does not end */
+  readonly ended: Promise<unknown>;
+}
+
+/** Asks for the move. It may be refused, carried out, or neither: what counts is the job. */
+export function migrating(ground: Ground, { id, target }: Way): Migrating {
+  let hasEnded = false;
+  const { ended } = ground.omxSpawn(['migrate', id, '--to', target.name], { timeoutMs: 90_000 });
+  const done = (): void => void (hasEnded = true);
+  // Whoever waits for it sees why it failed; until then it is no unhandled one.
+  ended.then(done, done);
+  return { hasEnded: () => hasEnded, ended };
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, each) => sum + each, 0);
 }
 
 /** Waits until the job counts on. */
@@ -57,10 +84,11 @@ export async function counts(ground: Ground): Promise<void> {
 }
 
 /** The way from where the job is now to the other node. */
-export async function wayOn(ground: Ground, { id }: Way): Promise<Way> {
+export async function wayOn(ground: Ground, { id, program }: Way): Promise<Way> {
   const { node } = await recordOf(ground, id);
   const [one, two] = ground.nodes as readonly [GroundNode, GroundNode];
-  return node === two.name ? { id, source: two, target: one } : { id, source: one, target: two };
+  const [source, target] = node === two.name ? [two, one] : [one, two];
+  return { id, program, source, target };
 }
 
 /**
@@ -74,15 +102,15 @@ async function losses({ redis }: Ground): Promise<number> {
 /**
  * Waits for the end of the job and of all workers, and holds whatever happened against what must always be true: the job
  * has one outcome, no step was done twice at a time or left out, every line of its output is there once, and nothing is left.
- * @param deaths so often the job's processes may have died with their shepherd
+ * @param troubles all that has happened to it
  */
-export async function countedWell(ground: Ground, { id }: Way, deaths: number): Promise<void> {
+export async function countedWell(ground: Ground, { id }: Way, troubles: readonly Trouble[]): Promise<void> {
   await counts(ground);
   open(`${ground.shared}/open`);
   const wait = await ground.omx(['wait', '-q', id, '--timeout', '60s'], { timeoutMs: 80_000 });
   expect(wait.code, `omx wait: ${wait.stderr}`).toBe(0);
-  const restarts = deaths + (await losses(ground));
-  expect(miscounts(ground.trace(), restarts)).toEqual([]);
+  const restarts = sumOf(troubles.map(deathsBy)) + (await losses(ground));
+  expect(miscounts(ground.trace(), restarts, sumOf(troubles.map(wakingsAfter)))).toEqual([]);
   expect(await jobsOf(ground, id)).toMatchObject([{ state: 'succeeded', outcome: 'succeeded', exitCode: 0 }]);
   const { attempt } = await jobOf(ground, id);
   expect(attempt).toBeLessThanOrEqual(1 + restarts);
@@ -90,6 +118,11 @@ export async function countedWell(ground: Ground, { id }: Way, deaths: number): 
   expect(isWhole(output), output).toBe(true);
   await until(() => living(ground.shared, id), { is: (left) => left.length === 0, timeoutMs: 10_000 });
   await allLeave(ground);
+  await nothingIsLeft(ground);
+}
+
+/** All workers have left. */
+export async function nothingIsLeft(ground: Ground): Promise<void> {
   // Chunks are offered again by looks that take longer than this; other tests see to them.
   const keys = leakedKeys(await allKeys(ground.redis)).filter((key) => !key.startsWith('{omx:q:'));
   expect(keys).toEqual([]);

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
 
-import { type Commands, type JobJson, jobOf, logsOf, open, submit } from '../../kit/batches.ts';
+import { type Commands, type JobJson, jobOf, open, submit } from '../../kit/batches.ts';
 import type { Cluster } from '../../kit/cluster/cluster.ts';
 import { criuReady } from '../../kit/cluster/criu-ready.ts';
 import { imagesInMemory } from '../../kit/images-in-memory.ts';
@@ -47,30 +47,64 @@ export function finish({ cwd }: Movable): void {
   open(join(cwd, 'finish'));
 }
 
+type Visible = Commands & Pick<Cluster, 'shared'>;
+
 /** Waits until the job runs, and has run: what was moved before its first step would prove little. */
-export async function begins(commands: Commands, job: Movable, { waits = true } = {}): Promise<JobJson> {
-  await until(async () => (await jobOf(commands, job.id)).state === 'running', { timeoutMs: 30_000 });
-  if (waits) await goesOn(commands, job);
-  return jobOf(commands, job.id);
+export async function begins(commands: Visible, job: Movable, { waits = true } = {}): Promise<JobJson> {
+  if (waits) await until(() => [...linesOf(commands, job).values()].some((lines) => lines > 0), { timeoutMs: 60_000 });
+  return until(async () => jobOf(commands, job.id), { is: ({ state }) => state === 'running', timeoutMs: 30_000 });
 }
 
 /** So many lines each program prints before it waits for the file that lets it come to its end. */
 const linesBeforeEnd = 90;
 
 /** Waits until the job has printed more, if it is not about to wait for the test. */
-export async function goesOn(commands: Commands, { id }: Movable): Promise<void> {
-  const lines = async (): Promise<number> => (await logsOf(commands, id)).split('\n').length - 1;
-  const before = await lines();
-  await until(lines, { is: (now) => now > before || now >= linesBeforeEnd, timeoutMs: 60_000 });
+export async function goesOn(commands: Pick<Cluster, 'shared'>, job: Movable): Promise<void> {
+  const before = linesOf(commands, job);
+  await until(() => [...linesOf(commands, job)], {
+    is: (now) => now.some(([path, lines]) => lines > (before.get(path) ?? 0) || lines >= linesBeforeEnd),
+    timeoutMs: 60_000,
+  });
+}
+
+/**
+ * The lines of a job's output, by file: one for each node that has or had it. Read where the nodes keep them, as a command
+ * takes a good part of a second of processor time, and so would take more of it than what is waited for.
+ */
+function linesOf({ shared }: Pick<Cluster, 'shared'>, { id }: Movable): Map<string, number> {
+  const top = dirname(shared);
+  const homes = [top, ...entries(top)].map((home) => join(home, 'nodes'));
+  const files = homes
+    .flatMap(entries)
+    .flatMap((node) => [
+      ...entries(join(node, 'jobs', id)).map((attempt) => join(attempt, 'out')),
+      ...entries(join(node, 'out', id)).filter((path) => path.endsWith('.out')),
+    ]);
+  return new Map(
+    files.flatMap((path) => {
+      try {
+        return [[path, readFileSync(path, 'utf8').split('\n').length - 1]];
+      } catch {
+        return [];
+      }
+    }),
+  );
+}
+
+/** Paths of what is in a folder; none where it is no folder, or none any more. */
+export function entries(folder: string): string[] {
+  try {
+    return readdirSync(folder).map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
 }
 
 /** `omx migrate`, and what must be so afterwards. */
 export async function move(commands: Commands, { id }: Movable, to: string): Promise<void> {
-  const before = await jobOf(commands, id);
   const { code, stdout, stderr } = await commands.omx(['migrate', id, '--to', to]);
   expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' });
-  const after = await jobOf(commands, id);
-  expect(after).toMatchObject({ attempt: before.attempt, migrations: before.migrations + 1, node: to });
+  expect(await jobOf(commands, id)).toMatchObject({ state: 'running', node: to });
 }
 
 /** The node's state folder. */
@@ -102,6 +136,12 @@ export async function nothingLeft(
     is: (left) => left.length === 0,
     timeoutMs: 15_000,
   });
+}
+
+/** Waits until these have ended, however long they are. */
+export async function ends(commands: Commands, ...jobs: readonly Movable[]): Promise<void> {
+  const { code, stderr } = await commands.omx(['wait', '-q', ...jobs.map(({ id }) => id)], { timeoutMs: 300_000 });
+  expect([0, 1], stderr).toContain(code);
 }
 
 /** Seconds of processor time. */

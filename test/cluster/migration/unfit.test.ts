@@ -38,9 +38,12 @@ test(
     const without = ['setpriv', '--bounding-set', '-sys_admin', '--inh-caps', '-sys_admin'];
     const worker = home.omxSpawn(['worker', '--name', 'n1', '--slots', '1'], { through: without });
     await until(() => worker.stdout().includes('node is up'), { timeoutMs: 30_000 });
+    await until(async () => !(await home.omx(['nodes'])).stdout.includes('criu?'), { timeoutMs: 30_000 });
     const launchers = async (): Promise<string[]> => (await home.omx(['nodes', '--json'])).jsonLines()[0].launchers;
     expect(await launchers()).not.toContain('criu');
-    const id = await submit(home, ['--launcher', 'criu', '--', 'true']);
+    const submitted = await home.omx(['submit', '-q', '--launcher', 'criu', '--', 'true']);
+    expect(submitted).toMatchObject({ code: 0, stderr: expect.stringMatching(/n1 has no criu that works/) });
+    const id = submitted.stdout.trim();
     expect((await home.omx(['why', id])).stdout).toMatch(/criu/i);
     const { code, stdout } = await home.omx(['doctor'], { through: without });
     expect(code).toBeLessThan(2);

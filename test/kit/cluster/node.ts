@@ -68,7 +68,7 @@ export function nodeOn(machine: Machine, home: OpenHome, url: string): OpenNode 
       let ended = false;
       void started.ended.then(() => (ended = true));
       await until(() => started.stdout().includes('node is up'), {
-        timeoutMs: 30_000,
+        timeoutMs: 60_000,
         failIf: () => ended && `the worker of ${name} ended: ${started.stdout()}${started.stderr()}`,
       });
       return started;

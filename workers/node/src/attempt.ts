@@ -41,6 +41,8 @@ export interface Attempt {
   childrenAway?: number;
   /** It was thawed here: when it began the shepherd does not know. */
   isCopy?: boolean;
+  /** Ends what is being waited for before it can begin here: it is cancelled, somebody else's, or given back. */
+  stopWaiting?: () => void;
   /** Takes what the shepherd tells of it, instead of the executor: its process is being ended or made by whoever moves it. */
   hears?: (event: ShepherdEvent) => void;
   /** When it was claimed, by `performance.now()`. */
@@ -67,7 +69,8 @@ export class Attempts {
     const before = holdsSlot(attempt);
     attempt.phase = phase;
     const after = holdsSlot(attempt);
-    if (before !== after) this.#take(attempt, after ? 1 : -1);
+    // Of one that was removed meanwhile nothing is taken.
+    if (before !== after && this.#byKey.get(attempt.key) === attempt) this.#take(attempt, after ? 1 : -1);
   }
 
   remove(attempt: Attempt): void {

@@ -1,6 +1,7 @@
 import { type BatchId, batchId } from '@omx/core';
 import {
   globalKeys,
+  isTrying,
   type NodeOffer,
   nodesFor,
   NodeStore,
@@ -107,7 +108,8 @@ export class ClassList {
     const others = await this.#others(asked.map(({ requirement }) => requirement));
     this.#classes = asked.flatMap(({ name, requirement }) => {
       const { nodes, labels, cpus, memBytes, oversubscribe } = requirement;
-      if (!suits(requirement, this.#node)) return [];
+      // What it cannot know yet it leaves to others, or to later.
+      if (!suits(requirement, this.#node) || isTrying(requirement, this.#node)) return [];
       if (!nodesFor(requirement, [this.#node, ...others]).includes(this.#node)) return [];
       const demand = { slots: cpus, oversubscribe, ...(memBytes === 0 ? {} : { memBytes }) };
       return [{ name, demand, isChoosy: nodes.length + Object.keys(labels).length > 0 }];

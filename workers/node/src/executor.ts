@@ -122,6 +122,7 @@ export class Executor {
     }
     if (attempt.phase === 'ending') return;
     if (attempt.phase === 'frozen') return this.onCancelFrozen(attempt);
+    attempt.stopWaiting?.();
     this.#options.cache
       .get(attempt.batch)
       .then((runtime) =>
@@ -159,6 +160,7 @@ export class Executor {
     } else if (attempt.phase !== 'ending') {
       // Its request may not have been sent yet.
       attempt.fenced = true;
+      attempt.stopWaiting?.();
       if (attempt.phase === 'frozen') this.onCancelFrozen(attempt);
       else this.#options.shepherd.end(attempt.key, 'fenced', 0);
     }
@@ -221,6 +223,7 @@ export class Executor {
     this.giveBack(this.#ready);
     for (const attempt of attempts.all()) {
       if (attempt.phase === 'ready' || attempt.phase === 'ending') continue;
+      attempt.stopWaiting?.();
       const limits = (await cache.get(attempt.batch))?.specOf(attempt.ordinal).limits;
       shepherd.end(attempt.key, 'requeue', this.#grace(limits?.graceMs));
     }
@@ -356,7 +359,10 @@ export class Executor {
         const next = this.#followers.over(attempt);
         if (next !== undefined) this.#options.attempts.move(next, 'starting');
       }
-      if (event.type === 'started') {
+      // Of the same attempt when it was here before; its copy is not made yet.
+      if (attempt.phase === 'arriving') {
+        if (event.type !== 'started') this.#options.shepherd.acknowledge([event.key], { removeOutput: false });
+      } else if (event.type === 'started') {
         this.#started(attempt, event.pid, event.startedAt);
       } else if (event.type === 'refused' && event.stage === 'recalled') this.#recalled(attempt);
       else if (event.type === 'refused') this.#ends.refused(attempt, event);

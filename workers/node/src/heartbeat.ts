@@ -1,8 +1,8 @@
-import { userInfo } from 'node:os';
-
-import type { NodeInfo, NodeMap, NodeRole, NodeState, OnLost } from '@omx/core';
+import type { LauncherName, NodeInfo, NodeMap, NodeRole, NodeState, OnLost } from '@omx/core';
 import { type LauncherFacts, type Load, readMemoryFacts, readOpenFileLimit } from '@omx/launch';
 import { queueClock } from '@omx/queue';
+
+import { ownAccount } from './account.ts';
 
 /** What a node says of itself that does not change while its worker lives. */
 export interface NodeConstants {
@@ -30,13 +30,14 @@ export interface NodeStatus {
   readonly speed: number;
   readonly load: Load;
   readonly facts: readonly LauncherFacts[];
+  /** Launchers that it is still trying out. */
+  readonly trying: readonly LauncherName[];
 }
 
 /** The node as the others are to see it now. */
 export function describeNode(node: NodeConstants, status: NodeStatus): NodeInfo {
-  const { load, facts, ...state } = status;
+  const { load, facts, trying, ...state } = status;
   const memory = readMemoryFacts();
-  const { username, uid, gid } = userInfo();
   return {
     ...node,
     ...state,
@@ -44,13 +45,15 @@ export function describeNode(node: NodeConstants, status: NodeStatus): NodeInfo 
     externalLoad: round(load.externalLoad),
     busy: round(load.busy),
     cpus: round(load.cpus),
+    arch: process.arch,
     memTotal: memory?.totalBytes ?? 0,
     memFree: memory?.availableBytes ?? 0,
     launchers: facts.filter((fact) => fact.usable).map((fact) => fact.name),
+    ...(trying.length === 0 ? {} : { trying }),
     lastSeen: queueClock.now(),
     pid: process.pid,
     clockOffsetMs: queueClock.offsetMs,
-    account: { user: username, uid, gid },
+    account: ownAccount(),
     fileLimit: readOpenFileLimit()?.soft ?? 0,
   };
 }

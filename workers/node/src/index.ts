@@ -1,1 +1,2 @@
-export { NodeWorker, type WorkerOptions } from './worker.ts';
+export { NodeWorker } from './worker.ts';
+export type { WorkerOptions } from './worker-options.ts';

@@ -19,6 +19,7 @@ const shortWaitMs = 100;
 export class NodeLaunchers {
   readonly #criu: Promise<CriuProbe>;
   #facts: readonly LauncherFacts[];
+  #trying: readonly LauncherName[] = [];
 
   /**
    * Looks at the node. Whether criu works may be known a moment later only; until then it is not among `facts`.
@@ -28,20 +29,23 @@ export class NodeLaunchers {
   static async detect(only: readonly LauncherName[] | undefined): Promise<NodeLaunchers> {
     const isWanted = only === undefined || only.includes('criu');
     const criu = isWanted ? recallCriu() : Promise.resolve({ reason: 'it is not offered' });
-    const facts = await detectLaunchers(undefined, undefined, undefined, async () =>
-      Promise.race([criu, delay(shortWaitMs, { reason: 'it is being tried out' })]),
-    );
-    return new NodeLaunchers(criu, facts, only);
+    const unknown: CriuProbe = { reason: 'it is being tried out' };
+    const early = Promise.race([criu, delay(shortWaitMs, unknown)]);
+    const facts = await detectLaunchers(undefined, undefined, undefined, async () => early);
+    return new NodeLaunchers(criu, facts, only, (await early) === unknown);
   }
 
   private constructor(
     criu: Promise<CriuProbe>,
     facts: readonly LauncherFacts[],
     only: readonly LauncherName[] | undefined,
+    isTrying: boolean,
   ) {
     this.#criu = criu;
+    this.#trying = isTrying ? ['criu'] : [];
     this.#facts = offered(facts, only);
     void criu.then((probe) => {
+      this.#trying = [];
       this.#facts = offered([...facts.filter(({ name }) => name !== 'criu'), criuFacts(probe)], only);
     });
   }
@@ -49,6 +53,11 @@ export class NodeLaunchers {
   /** As far as they are known by now. */
   get facts(): readonly LauncherFacts[] {
     return this.#facts;
+  }
+
+  /** Those of which it is not known yet. */
+  get trying(): readonly LauncherName[] {
+    return this.#trying;
   }
 
   /** Fulfilled when criu has been tried. */

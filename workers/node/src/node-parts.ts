@@ -21,7 +21,7 @@ import { SelfTest } from './self-test.ts';
 import { Starter } from './starter.ts';
 import { TakeLoop } from './take-loop.ts';
 import { Wishes } from './wishes.ts';
-import type { WorkerOptions } from './worker.ts';
+import type { WorkerOptions } from './worker-options.ts';
 
 /** What the parts of a worker are made from. */
 interface Ground {
@@ -32,6 +32,8 @@ interface Ground {
   readonly address: string;
   /** What it can start jobs with, as far as it is known by now. */
   readonly launchers: () => readonly LauncherName[];
+  /** Those that are still being tried out. */
+  readonly trying: () => readonly LauncherName[];
   readonly criu: () => Promise<CriuProgram>;
   readonly batches: BatchStore;
   readonly jobs: JobStore;
@@ -116,9 +118,12 @@ export function makeParts(ground: Ground): NodeParts {
       get launchers() {
         return ground.launchers();
       },
+      get trying() {
+        return ground.trying();
+      },
     },
     capacity,
-    mayTake: () => membership.takesJobs,
+    mayTake: () => membership.takesJobs && !moving.expected.takesAll,
     attempts,
     delivery,
     batches,

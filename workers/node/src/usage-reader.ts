@@ -38,6 +38,16 @@ export function processesOf(attempts: Attempts, table: ProcessTable): AttemptPro
   }
 }
 
+/** A process that is there, and all below it. */
+export function descendants(pid: number, { byPid }: ProcessTable): ProcessStat[] {
+  const root = byPid.get(pid);
+  if (root === undefined) return [];
+  // A set keeps its order, and takes what comes again for no news: the table may have circles.
+  const found = new Set([root]);
+  for (const above of found) for (const each of byPid.values()) if (each.parent === above.pid) found.add(each);
+  return [...found];
+}
+
 /** CPU time of the processes and of their children that have ended, seconds. */
 export function cpuOf(processes: readonly ProcessStat[]): number {
   return processes.reduce((sum, each) => sum + each.userTicks + each.sysTicks + each.childTicks, 0) / ticksASecond;

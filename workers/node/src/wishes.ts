@@ -53,7 +53,11 @@ export class Wishes {
 
   #carryOut(attempt: Attempt, actual: Attempt['snapshot']['job'], graceMs: number | undefined): void {
     const { executor, log } = this.#options;
-    if (attempt.phase === 'arriving') return;
+    if (attempt.phase === 'arriving') {
+      // Its copy may be at the point of being let go: it must not run for a moment where a later attempt does.
+      if (actual.attempt !== attempt.number || actual.status === 'ended') this.#options.executor.fence(attempt);
+      return;
+    }
     // Whoever moves it looks again when that is done. Our own commit gives it to another node in the same attempt; a later
     // attempt is that of others, who had given this node up, and it must not run here for a moment.
     const isLive = actual.status === 'running' || actual.status === 'paused' || actual.status === 'frozen';
@@ -77,7 +81,8 @@ export class Wishes {
     if (wish !== 'freeze') frozen.unwanted(attempt);
     if (status === 'frozen') this.#haltFrozen(attempt, wish);
     else if (wish === 'freeze') this.#freeze(attempt);
-    else if (wish === 'pause' && status === 'running') executor.pause(attempt, true);
+    // It came here, or was let go on, while its user wanted it paused.
+    else if (wish === 'pause' && (status === 'running' || status === 'paused')) executor.pause(attempt, true);
     else if (wish === 'none' && status === 'paused') executor.pause(attempt, false);
   }
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { errorOf, isOmxError, type LauncherName, type NodeMap, type NodeRole, type OnLost } from '@omx/core';
+import { errorOf, isOmxError } from '@omx/core';
 import { readPlace, readProcessTable, Shepherd } from '@omx/launch';
 import {
   BatchStore,
@@ -10,12 +10,10 @@ import {
   localAddress,
   NodeStore,
   openConnection,
-  type QueueAddress,
   type Redis,
   requireSafeServer,
   serveRequests,
 } from '@omx/queue';
-import type { Logger } from 'pino';
 
 import { adopt } from './adoption.ts';
 import { Attempts } from './attempt.ts';
@@ -25,51 +23,20 @@ import { nodeIdentity } from './identity.ts';
 import { Lease } from './lease.ts';
 import { Membership } from './membership.ts';
 import { NodeLoad } from './node-load.ts';
-import { giveAwayAndLeave, giveAwayDrained } from './moving/give-away.ts';
+import { giveAwayAndLeave } from './moving/give-away.ts';
 import { makeParts, type NodeParts } from './node-parts.ts';
 import { NodeLaunchers } from './node-launchers.ts';
 import { OutputReader } from './reader.ts';
 import { checkPaths } from './path-check.ts';
+import { beginRounds } from './rounds.ts';
 import { Timers } from './timers.ts';
 import { readUsage } from './usage-reader.ts';
 import { listenForWakeUps } from './wake-channel.ts';
-
-export interface WorkerOptions {
-  readonly address: QueueAddress;
-  readonly name: string;
-  /** Folder for this node's journal, outputs and sockets. */
-  readonly nodeDir: string;
-  readonly shepherdSocket: string;
-  /** @defaultValue 'auto': one a usable CPU, fewer while others use them */
-  readonly slots: number | 'auto';
-  readonly role: NodeRole;
-  readonly labels: Readonly<Record<string, string>>;
-  /** The only launchers it offers; undefined: all that work there. */
-  readonly launchers?: readonly LauncherName[];
-  readonly leaseMs: number;
-  readonly onLost: OnLost;
-  /** Leave after so long without a job, milliseconds; undefined: stay. */
-  readonly idleMs?: number;
-  /** Told to leave, it first moves jobs to other nodes for at most so long, milliseconds. */
-  readonly graceMs: number;
-  readonly map?: NodeMap;
-  /** Where other nodes reach this one for jobs that move. @defaultValue from where it is connected to the queue */
-  readonly reachableAt?: string;
-  /** A folder that all nodes see, for images of its jobs. @defaultValue they are kept at other nodes */
-  readonly imageDir?: string;
-  readonly version: string;
-  readonly log: Logger;
-}
+import type { WorkerOptions } from './worker-options.ts';
 
 /** How often the lease is renewed; a short one several times before it ends. */
 const longestBeatMs = 2000;
-const sweepMs = 2000;
-/** What messages tell at once is looked for so often. */
-const mendMs = 5000;
 const homeLookMs = 5000;
-const checkpointLookMs = 1000;
-const childrenLookMs = 1000;
-const imageSweepMs = 180_000;
 /** One cause of a lost connection is told so often. */
 const sameReasonMs = 60_000;
 
@@ -157,6 +124,7 @@ export class NodeWorker {
         speed: load.speed,
         load: load.latest,
         facts: launchers.facts,
+        trying: launchers.trying,
       }),
       log,
       onBack: async () => {
@@ -174,6 +142,7 @@ export class NodeWorker {
       subscriber: this.#subscriber,
       address: this.#options.reachableAt ?? localAddress(this.#redis),
       launchers: () => launchers.facts.filter(({ usable }) => usable).map((fact) => fact.name),
+      trying: () => launchers.trying,
       criu: async () => launchers.usableCriu(),
       batches,
       jobs,
@@ -187,7 +156,7 @@ export class NodeWorker {
       onConnectionError: (error) => this.#connectionError(error),
     });
     this.#parts = parts;
-    const { executor, followUps, takeLoop, rescuer, moving, frozen, images } = parts;
+    const { executor, takeLoop, rescuer, moving, frozen, images } = parts;
     // Adoption may take longer than a lease lasts.
     this.#timers.every(this.#beatMs, async () => this.#beat(membership, load));
     await moving.handOver.recover(shepherd.hello);
@@ -205,7 +174,11 @@ export class NodeWorker {
       name,
       {
         read: async (request) => reader.answer(request),
-        usage: async () => readUsage(this.#attempts, readProcessTable(), (attempt) => earlierOf(nodeDir, attempt)),
+        usage: async () => {
+          const table = readProcessTable();
+          const own = readUsage(this.#attempts, table, (attempt) => earlierOf(nodeDir, attempt));
+          return moving.children.withGuests(own, table);
+        },
         check: async ({ paths }) => checkPaths(paths),
         ...moving.answers,
       },
@@ -216,21 +189,20 @@ export class NodeWorker {
     await membership.bind(shepherd);
     await moving.handOver.begin();
     takeLoop.start();
-    this.#timers.every(sweepMs, async () => this.#sweep(parts));
-    this.#timers.every(mendMs, async () => parts.followUps.sweep());
-    // By itself, as it measures time by its own looks.
-    this.#timers.repeat(sweepMs, async () => rescuer.rescueLostNodes());
-    this.#timers.repeat(sweepMs, async () => moving.balancer.look());
-    this.#timers.every(sweepMs, async () => giveAwayDrained(parts, name));
-    this.#timers.every(childrenLookMs, async () => moving.children.mover.look());
-    this.#timers.every(childrenLookMs, async () => moving.children.guests.beat());
-    this.#timers.every(checkpointLookMs, async () => moving.checkpointer.makeDue());
-    this.#timers.every(imageSweepMs, async () => this.#sweepImages(parts));
+    await beginRounds(this.#timers, parts, { attempts: this.#attempts, node: name });
     this.#timers.every(homeLookMs, async () => this.#leaveWithoutHome());
-    await followUps.sweep();
-    await this.#sweepImages(parts);
     takeLoop.wake();
+    this.#tellOf(launchers, parts).catch((error: unknown) => this.#failed(error));
     log.info({ node: name, slots: maxSlots, pid: process.pid }, 'node is up');
+  }
+
+  /** Others, and jobs that wait for it, learn at once what came of trying criu out. */
+  async #tellOf(launchers: NodeLaunchers, parts: NodeParts): Promise<void> {
+    if (launchers.trying.length === 0) return;
+    await launchers.criu();
+    if (this.#parts !== parts) return;
+    await parts.membership.describe();
+    parts.takeLoop.wake();
   }
 
   /**
@@ -302,19 +274,6 @@ export class NodeWorker {
     await this.stop();
   }
 
-  async #sweep(parts: NodeParts): Promise<void> {
-    await parts.wishes.checkAll();
-    parts.frozen.thawWaiting();
-    parts.executor.enforceMemory();
-    const inUse = new Set([...this.#attempts.all()].map((attempt) => attempt.batch));
-    parts.executor.forgetAllBut(await parts.cache.forgetIdle(inUse));
-  }
-
-  async #sweepImages({ images }: NodeParts): Promise<void> {
-    await images.keeper.sweep();
-    await images.shared?.keeper.sweep();
-  }
-
   /** Somebody has removed the node's folder: nothing it does could be adopted or reported any more. */
   async #leaveWithoutHome(): Promise<void> {
     if (existsSync(this.#options.nodeDir)) return;
@@ -361,6 +320,7 @@ export class NodeWorker {
     parts?.shepherd.close();
     // Not waited for: the queue may be gone with the rest.
     for (const closing of [
+      parts?.moving.handOver.abandon(),
       parts?.moving.children.close(),
       parts?.takeLoop.stop(),
       parts?.delivery.close(),
@@ -378,6 +338,7 @@ export class NodeWorker {
     this.#parts = undefined;
     this.#timers.stop();
     parts.quarantine.close();
+    await parts.moving.handOver.abandon();
     await parts.takeLoop.stop();
     await parts.moving.children.close();
     await parts.delivery.close();

@@ -40,6 +40,17 @@ test('a job that was given back and is here again is not removed with what it wa
   expect(attempts.get('b1.1#1')).toBe(again);
 });
 
+test('what becomes of an attempt that was removed gives or takes no slot', () => {
+  const attempts = new Attempts();
+  const attempt = attemptOf({ phase: 'running' });
+  attempts.add(attempt);
+  attempts.remove(attempt);
+  attempts.move(attempt, 'frozen');
+  expect(attempts.taken.slots).toBe(0);
+  attempts.move(attempt, 'running');
+  expect(attempts.taken.slots).toBe(0);
+});
+
 test('slots of long jobs', () => {
   const attempts = new Attempts();
   const now = queueClock.now();

@@ -2,7 +2,7 @@ import type { ProcessStat } from '@omx/launch';
 import { expect, test } from 'vitest';
 
 import { type Attempt, Attempts } from '../src/attempt.ts';
-import { readUsage } from '../src/usage-reader.ts';
+import { descendants, readUsage } from '../src/usage-reader.ts';
 
 function attemptsWith(...pids: readonly (number | undefined)[]): Attempts {
   const attempts = new Attempts();
@@ -47,6 +47,10 @@ test('a job has what its session and its descendants use, ended children include
     { batch: 'b1', ordinal: 2, attempt: 1, cpu: 0.06, rss: 40_960 },
     { batch: 'b1', ordinal: 3, attempt: 1, cpu: 0, rss: 0 },
   ]);
+  const below = (pid: number): number[] => descendants(pid, table).map((each) => each.pid);
+  expect(below(100)).toEqual([100, 101, 102]);
+  expect(below(300)).toEqual([300, 301]);
+  expect(below(999)).toEqual([]);
 });
 
 test('this process, as the real kernel shows it', () => {

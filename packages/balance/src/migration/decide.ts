@@ -1,3 +1,4 @@
+import { evenEnds } from './ends.ts';
 import { advance, type Assignment, type MigrationHistory } from './history.ts';
 import { relieveProcessors } from './processors.ts';
 import { relieveMemory } from './memory.ts';
@@ -11,8 +12,8 @@ export interface Migration {
   readonly job: string;
   readonly from: string;
   readonly to: string;
-  /** What the move is for: memory, crowded processors, or a faster node. */
-  readonly cause: 'memory' | 'crowded' | 'slow';
+  /** What the move is for: memory, crowded processors, a faster node, or that all end at about the same time. */
+  readonly cause: 'memory' | 'crowded' | 'slow' | 'late';
   /** A sentence for `omx why` and the events. */
   readonly reason: string;
   /** How long the job will stand still, milliseconds; an estimate. */
@@ -36,7 +37,8 @@ export interface DecideOptions {
 /**
  * Which running jobs are to be moved where, in one round of about a second. Memory first: a node that runs short of it
  * sends a job to one with room, even if loads get uneven. Then the processors: from the most crowded or slowest node on,
- * a job moves where it gets on clearly faster, the time it stands still included. Nothing is decided for a job that has
+ * a job moves where it gets on clearly faster, the time it stands still included. Last, where it is
+ * known how long jobs run, the ends: nodes that share their processors are to be done at about the same time. Nothing is decided for a job that has
  * been moved lately, that has just begun or is about to end; nor to a node that is not up, has the home role, is not
  * among the job's places or has no room for its memory. Pure: what it says depends on its arguments alone.
  */
@@ -62,7 +64,7 @@ export function decide(snapshot: Snapshot, before: MigrationHistory, options: De
     assignments.set(job.id, { from: source, to: target, at: now, isDone: false });
     return migrations.length < policy.mostMoves;
   };
-  if (relieveMemory(round, random, accept)) relieveProcessors(round, random, accept);
+  if (relieveMemory(round, random, accept) && relieveProcessors(round, random, accept)) evenEnds(round, accept);
   return { migrations, history: { ...history, assignments } };
 }
 

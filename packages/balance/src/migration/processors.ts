@@ -9,8 +9,10 @@ const looked = 8;
 /**
  * From the node on, where jobs get on slowest: one job after the other goes where it gets on clearly faster. Nodes take
  * turns, so that one crowded node does not use up the round.
+ *
+ * @returns whether the round may go on
  */
-export function relieveProcessors(round: Round, random: () => number, accept: Accept): void {
+export function relieveProcessors(round: Round, random: () => number, accept: Accept): boolean {
   const { standings, policy } = round;
   const slowness = ({ node, lasting }: Standing): number => pace(node, lasting);
   let sources = [...standings.values()]
@@ -22,11 +24,12 @@ export function relieveProcessors(round: Round, random: () => number, accept: Ac
       if (from.moving >= policy.mostMovesOfNode) continue;
       const proposal = propose(from, round, random);
       if (proposal === undefined) continue;
-      if (!accept(proposal)) return;
+      if (!accept(proposal)) return false;
       willing.push(from);
     }
     sources = willing;
   }
+  return true;
 }
 
 function propose(from: Standing, round: Round, random: () => number): Proposal | undefined {

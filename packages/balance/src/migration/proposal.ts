@@ -6,7 +6,7 @@ export interface Proposal {
   readonly job: BalancedJob;
   readonly from: Standing;
   readonly to: Standing;
-  readonly cause: 'memory' | 'crowded' | 'slow';
+  readonly cause: 'memory' | 'crowded' | 'slow' | 'late';
   readonly reason: string;
 }
 

@@ -42,7 +42,10 @@ export interface BalancedJob {
   readonly ageMs: number;
   /** CPU time it has used so far, milliseconds, on all nodes. Needed where `expectedCpuMs` is given. */
   readonly cpuMs?: number;
-  /** CPU time of its whole life, as learned from the jobs of its batch that have ended, milliseconds. */
+  /**
+   * CPU time of its whole life, as learned from the jobs of its batch that have ended, milliseconds. Only where none waits
+   * for its start any more: who ends early would have that one.
+   */
   readonly expectedCpuMs?: number;
   /** Milliseconds on the clock that is given to `decide` as `now`. */
   readonly lastMovedAt?: number;

@@ -13,6 +13,10 @@ export class Standing {
   readonly node: BalancedNode;
   /** Movable jobs on it that this round may look at. */
   readonly candidates: Candidate[] = [];
+  /** All its jobs: those that come are among them, those that go are not. */
+  readonly jobs = new Set<BalancedJob>();
+  /** Of others, in CPUs. */
+  readonly external: number;
   /** What of the load lasts; moved jobs taken off, but none added that is still to come. In CPUs. */
   lasting: number;
   /** Load with all that comes, and without only that which is gone. In CPUs. */
@@ -28,6 +32,7 @@ export class Standing {
 
   constructor(node: BalancedNode, { lasting, external }: FilteredLoad) {
     this.node = node;
+    this.external = external;
     this.lasting = lasting;
     this.coming = external;
     this.memFree = node.memFree;
@@ -36,6 +41,7 @@ export class Standing {
 
   /** The job is to go from here: it frees its processors and its memory, but nobody should count on that yet. */
   send(job: BalancedJob): void {
+    this.jobs.delete(job);
     this.lasting = Math.max(0, this.lasting - job.cpus);
     this.memGoing += job.rss;
     this.moving += 1;
@@ -43,6 +49,7 @@ export class Standing {
 
   /** The job is to come here. */
   take(job: BalancedJob): void {
+    this.jobs.add(job);
     this.coming += job.cpus;
     this.memFree -= job.rss;
     this.freeSlots -= job.slots ?? 0;
@@ -92,6 +99,7 @@ export function openRound(
     const standing = standings.get(job.node);
     if (standing === undefined) continue;
     standing.coming += Math.max(0, job.cpus);
+    standing.jobs.add(job);
     const assignment = assignments.get(job.id);
     if (assignment !== undefined && !assignment.isDone && now - assignment.at < policy.pendingMs) {
       standing.send(job);

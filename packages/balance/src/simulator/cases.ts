@@ -6,9 +6,9 @@ function threeNodes(slots: number | undefined): SimulatedNode[] {
 }
 
 /** The report's DistKeyGen: five equal jobs on three equal nodes; a minute each. */
-export function distKeyGen(isBalanced: boolean, seed = 1): World {
+export function distKeyGen(isBalanced: boolean, seed = 1, learns = false): World {
   const jobs = Array.from({ length: 5 }, (_each, at) => ({ id: `b1.${at}`, workMs: 60_000, rss: 8e6 }));
-  return { nodes: threeNodes(isBalanced ? undefined : 1), jobs, seed, isBalanced };
+  return { nodes: threeNodes(isBalanced ? undefined : 1), jobs, seed, isBalanced, learns };
 }
 
 /** The calls of a plain recursion grow by the golden ratio: so much of all is in the last number. */

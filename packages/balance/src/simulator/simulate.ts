@@ -44,7 +44,8 @@ export function simulate(world: World, watch: (moment: Moment) => void = () => {
     for (const each of running.values()) thaw(each, ms);
     start(world, waiting, running, ms);
     if (world.isBalanced !== false && ms % roundMs === 0) {
-      const round = decide(snapshotOf(world, running, ms), history, { now: ms, random, policy });
+      const expected = world.learns === true && waiting.length === 0 ? meanWork(world, ends) : undefined;
+      const round = decide(snapshotOf(world, running, ms, expected), history, { now: ms, random, policy });
       history = round.history;
       for (const migration of round.migrations) {
         const moved = running.get(migration.job) as Running;
@@ -139,8 +140,19 @@ function momentOf(world: World, running: ReadonlyMap<string, Running>, ms: numbe
   return { ms, nodes: new Map([...loads].map(([name, wanted]) => [name, { jobs: jobs.get(name) ?? 0, wanted }])) };
 }
 
+/** Of the jobs that have ended; undefined before the first. */
+function meanWork({ jobs }: World, ends: ReadonlyMap<string, number>): number | undefined {
+  if (ends.size === 0) return undefined;
+  return jobs.reduce((sum, { id, workMs }) => sum + (ends.has(id) ? workMs : 0), 0) / ends.size;
+}
+
 /** The world as the policy is told of it. */
-function snapshotOf(world: World, running: ReadonlyMap<string, Running>, ms: number): Snapshot {
+function snapshotOf(
+  world: World,
+  running: ReadonlyMap<string, Running>,
+  ms: number,
+  expected: number | undefined,
+): Snapshot {
   const used = new Map<string, number>();
   for (const { node, job } of running.values()) used.set(node, (used.get(node) ?? 0) + sizeOf(job));
   return {
@@ -153,11 +165,16 @@ function snapshotOf(world: World, running: ReadonlyMap<string, Running>, ms: num
       memTotal: memoryOf(node),
       memFree: Math.max(0, memoryOf(node) - (used.get(node.name) ?? 0)),
     })),
-    jobs: [...running.values()].map((each) => jobOf(each, ms)),
+    jobs: [...running.values()].map((each) => jobOf(each, ms, expected)),
   };
 }
 
-function jobOf({ job, node, startedAt, frozenMs, leftMs, lastMovedAt, moves }: Running, ms: number): BalancedJob {
+function jobOf(
+  { job, node, startedAt, frozenMs, leftMs, lastMovedAt, moves }: Running,
+  ms: number,
+  expected: number | undefined,
+): BalancedJob {
+  const expectedCpuMs = job.expectedCpuMs ?? expected;
   return {
     id: job.id,
     node,
@@ -166,7 +183,7 @@ function jobOf({ job, node, startedAt, frozenMs, leftMs, lastMovedAt, moves }: R
     ageMs: ms - startedAt - frozenMs,
     cpuMs: job.workMs - leftMs,
     moves,
-    ...(job.expectedCpuMs === undefined ? {} : { expectedCpuMs: job.expectedCpuMs }),
+    ...(expectedCpuMs === undefined ? {} : { expectedCpuMs }),
     ...(lastMovedAt === undefined ? {} : { lastMovedAt }),
     ...(job.immovable === undefined ? {} : { immovable: job.immovable }),
   };

@@ -43,6 +43,8 @@ export interface World {
   readonly seed: number;
   /** @defaultValue true */
   readonly isBalanced?: boolean;
+  /** Once all jobs have begun, what those that ended took is expected of the others. @defaultValue false */
+  readonly learns?: boolean;
   readonly policy?: Partial<MigrationPolicy>;
   /** When the simulation ends at the latest, milliseconds. @defaultValue a day */
   readonly untilMs?: number;

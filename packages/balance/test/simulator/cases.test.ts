@@ -16,6 +16,14 @@ describe('the report’s cases', () => {
     }
   });
 
+  it('DistKeyGen, once it is known from the first how long such a job runs: all processors work nearly to the end', () => {
+    for (const seed of seeds) {
+      const { makespanMs, moves } = simulate(distKeyGen(true, seed, true));
+      expect(300_000 / (makespanMs as number)).toBeGreaterThanOrEqual(2.9);
+      expect(moves.length).toBeLessThanOrEqual(4);
+    }
+  });
+
   it('multifibo: balancing leaves the longest first alone, which is the best there is', () => {
     for (const seed of seeds) {
       const { makespanMs, moves } = simulate(multifibo(true, seed));

@@ -61,7 +61,7 @@ function jobsOf(work: fc.Arbitrary<number>, most: number): fc.Arbitrary<Simulate
 }
 
 function worldOf(nodes: fc.Arbitrary<SimulatedNode[]>, jobs: fc.Arbitrary<SimulatedJob[]>): fc.Arbitrary<World> {
-  return fc.record({ nodes, jobs, seed: fc.integer(), costFactor: fc.constantFrom(0.3, 1, 3) });
+  return fc.record({ nodes, jobs, seed: fc.integer(), costFactor: fc.constantFrom(0.3, 1, 3), learns: fc.boolean() });
 }
 
 /** All on the first node, as the children of a program that forks. */

@@ -26,7 +26,7 @@ export type Objection = (job: RunningJob, target: Target) => OmxError | undefine
 
 /**
  * The jobs of the targets that run under CRIU. Of a job that was named itself it is said why it is not among them; a whole
- * batch of several, or one narrowed by `--state`, stands for those of its jobs that run and to which nobody objects.
+ * batch of several, one narrowed by `--state`, and `all` stand for those of their jobs that run and to which nobody objects.
  */
 export async function runningJobs(
   session: Session,
@@ -36,8 +36,8 @@ export async function runningJobs(
   const jobs: RunningJob[] = [];
   const refused: RefusedJob[] = [];
   for (const target of targets) {
-    const { batch, passes } = target;
-    const named = !target.narrowed && (!target.whole || batch.total === 1);
+    const { batch, passes, narrowed, isOneOfAll, whole } = target;
+    const named = !narrowed && !isOneOfAll && (!whole || batch.total === 1);
     const names = await session.batches.nodeNames(batch.id);
     for await (const snapshots of session.jobs.scan(batch, await touchedSpans(session, target))) {
       for (const { job, ordinal } of snapshots) {
@@ -46,7 +46,7 @@ export async function runningJobs(
         const node = 'node' in job && job.node !== undefined ? (names.get(job.node) ?? `node ${job.node}`) : '';
         const running = { id, batch: batch.id, ordinal, attempt: job.attempt, node };
         const idle = notRunning(id, job, node);
-        const error = idle ?? wrongLauncher(running, job) ?? objection(running, target);
+        const error = idle ?? wrongLauncher(running, job) ?? frozen(running, job) ?? objection(running, target);
         if (error === undefined) jobs.push(running);
         else if (named || (idle === undefined && error.code !== sameNode)) refused.push({ id, error });
       }
@@ -74,6 +74,15 @@ function notRunning(id: string, job: Job, node: string): OmxError | undefined {
     case 'frozen':
       return undefined;
   }
+}
+
+/** By its user, that is; on its way to another node it is so for a moment. */
+function frozen({ id, node }: RunningJob, { status, wish }: Job): OmxError | undefined {
+  if (status !== 'frozen' || wish !== 'freeze') return undefined;
+  return new OmxError(`it is frozen (omx pause --freeze), and stays on the disk of ${node} until it goes on there`, {
+    code: 'JOB_FROZEN',
+    hint: `omx resume ${id} lets it go on; then try again`,
+  });
 }
 
 function wrongLauncher({ id, node }: RunningJob, job: Job): OmxError | undefined {

@@ -10,6 +10,8 @@ export interface Target extends Selection {
   readonly failedOnly: boolean;
   /** `--state` or `--failed` was given. */
   readonly narrowed: boolean;
+  /** Nobody has named this batch: `all` was. */
+  readonly isOneOfAll: boolean;
 }
 
 /** Reads a command's selectors, one target a batch; a job named twice is changed once. */
@@ -24,6 +26,7 @@ export async function targetsOf(
     ...selection,
     passes,
     narrowed,
+    isOneOfAll: selectors.includes('all'),
     failedOnly: narrowed && failuresOnly(filter),
   }));
 }

@@ -19,6 +19,8 @@ interface PauseOptions extends ControlOptions {
 interface Verb {
   /** The JSON field, and the word after the number of jobs. */
   readonly done: 'held' | 'released' | 'paused' | 'frozen' | 'resumed';
+  /** What is said in its place, of what takes its time. */
+  readonly begun?: (jobs: number) => string;
   /** What is said where there was nothing to do. */
   readonly nothing: string;
   readonly wake: WakeReason;
@@ -61,8 +63,10 @@ export async function pause(io: Io, selectors: readonly string[], options: Pause
   if (options.freeze === true) {
     return control(io, selectors, options, {
       done: 'frozen',
+      begun: (jobs) =>
+        `${jobs === 1 ? 'is' : 'are'} being frozen; omx jobs shows when ${jobs === 1 ? 'it is' : 'they are'}`,
       wake: 'wish',
-      nothing: 'nothing to freeze: none of these jobs runs',
+      nothing: 'nothing to freeze: none of these jobs runs, or they are frozen already',
       change: freezeTarget,
     });
   }
@@ -107,7 +111,7 @@ async function control(io: Io, selectors: readonly string[], options: ControlOpt
         await session.batches.wake(id, verb.wake);
       }
       if (options.json === true) continue;
-      if (changed > 0) await writeLine(io, `${id}: ${jobsText(changed)} ${verb.done}`);
+      if (changed > 0) await writeLine(io, `${id}: ${jobsText(changed)} ${verb.begun?.(changed) ?? verb.done}`);
       if (remark !== undefined) await writeLine(io, `${id}: ${remark}`);
     }
     if (options.json === true) await writeJson(io, { [verb.done]: total });

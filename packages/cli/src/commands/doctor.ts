@@ -11,6 +11,7 @@ import { checkCriu } from '../doctor/criu.ts';
 import { getCriu } from '../doctor/get-criu.ts';
 import { checkHome } from '../doctor/home.ts';
 import { checkFileLimit, checkLaunchers, checkMap, checkNodeVersion, checkShepherd } from '../doctor/machine.ts';
+import { checkMoves, checkMovesOf } from '../doctor/moves.ts';
 import { checkNodes } from '../doctor/nodes.ts';
 import { checkOneNode } from '../doctor/one-node.ts';
 import { checkServer } from '../doctor/queue.ts';
@@ -48,6 +49,7 @@ export async function doctor(io: Io, selectors: readonly string[], options: Doct
     if (node !== undefined) throw fixesHere(node);
     await getCriu(io);
   }
+  const criu = node === undefined ? await checkCriu(io.env, { isWanted: options.fix === true }) : [];
   const checks =
     node === undefined
       ? [
@@ -56,8 +58,8 @@ export async function doctor(io: Io, selectors: readonly string[], options: Doct
           ...(url === undefined && selectors.length === 0 && !(await answers(home.redisSocket))
             ? checkStopped(io)
             : await inSession(async (session) => checkQueue(session, selectors)).catch(unreachable)),
-          ...(await checkLaunchers()),
-          ...(await checkCriu(io.env)),
+          ...(await checkLaunchers(criu[0]?.verdict === 'ok')),
+          ...criu,
         ]
       : await inSession(async (session) => checkOneNode(session, node, version()));
   const allWell = checks.every(({ verdict }) => verdict !== 'fail');
@@ -109,6 +111,7 @@ async function checkQueue(session: Session, selectors: readonly string[]): Promi
     ...server,
     ...checkNodes(nodes, { version: version(), now: queueClock.now(), embedded: home !== undefined }),
     ...checkCluster(nodes),
+    ...(await checkMoves(session, nodes)),
     ...(await checkBatches(session, selections, nodes)),
   ];
 }
@@ -127,7 +130,12 @@ async function checkBatches(
   selections: readonly Selection[],
   nodes: readonly NodeInfo[],
 ): Promise<Check[]> {
-  const checks = await Promise.all(selections.map(async (selection) => checkBatch(session, selection, nodes)));
+  const checks = await Promise.all(
+    selections.map(async (selection) => [
+      ...(await checkBatch(session, selection, nodes)),
+      ...(await checkMovesOf(session, selection, nodes)),
+    ]),
+  );
   return checks.flat();
 }
 

@@ -27,7 +27,8 @@ export async function migrate(io: Io, selectors: readonly string[], options: Mig
     const targets = await targetsOf(session, selectors, options);
     const target = await session.nodes.find(to);
     checkTarget(target);
-    const { jobs, refused } = await runningJobs(session, targets, objectionTo(target));
+    const nodes = await session.nodes.list();
+    const { jobs, refused } = await runningJobs(session, targets, objectionTo(target, nodes));
     if (jobs.length + refused.length === 0) {
       if (options.json !== true) say(io, `nothing to move: none of these jobs runs, or they are on ${to} already`);
       return ExitCode.jobsFailed;
@@ -81,7 +82,7 @@ async function hasMoved(
 }
 
 /** @throws OmxError where the node takes no running jobs at all */
-function checkTarget({ name, state, reason, role, launchers }: NodeInfo): void {
+function checkTarget({ name, state, reason, role, launchers, trying }: NodeInfo): void {
   const because = reason === '' ? '' : ` (${reason})`;
   const states: Readonly<Record<NodeInfo['state'], readonly [string, string] | undefined>> = {
     up: undefined,
@@ -94,26 +95,41 @@ function checkTarget({ name, state, reason, role, launchers }: NodeInfo): void {
   const problem =
     states[state] ??
     (role === 'home' ? ['it is a home node, which takes no jobs', others] : undefined) ??
-    (launchers.includes('criu')
-      ? undefined
-      : ['it has no CRIU that works', `on ${name}, omx doctor says why, and omx doctor --fix gets it`]);
+    (launchers.includes('criu') ? undefined : noCriu(name, trying));
   if (problem === undefined) return;
   throw new OmxError(`no job can move to ${name}: ${problem[0]}`, {
     code: 'TARGET_UNFIT',
     exitCode: ExitCode.jobsFailed,
-    hint: problem[1] ?? others,
+    hint: problem[1],
   });
 }
 
-function objectionTo(target: NodeInfo): Objection {
+function noCriu(name: string, trying: NodeInfo['trying']): readonly [string, string] {
+  return trying?.includes('criu') === true
+    ? ['its worker has just started, and still tries out whether CRIU works there', 'ask again in a moment']
+    : ['it has no CRIU that works', `on ${name}, omx doctor says why, and omx doctor --fix gets it`];
+}
+
+function objectionTo(target: NodeInfo, nodes: readonly NodeInfo[]): Objection {
   return ({ id, node }, { batch }) => {
     if (node === target.name)
       return new OmxError(`it runs there already: ${node} is the same node`, { code: sameNode });
+    const source = nodes.find(({ name }) => name === node);
+    if (source !== undefined && source.arch !== target.arch)
+      return new OmxError(
+        `it runs on a processor of the kind ${source.arch}, and that of ${target.name} is ${target.arch}`,
+        {
+          code: 'OTHER_ARCHITECTURE',
+          hint: `choose a node that is ${source.arch}: omx nodes --json has the arch of each`,
+        },
+      );
     const wants = requirementOf(batch.spec);
     if (!isNamed(wants, target))
       return new OmxError(`it may not run on ${target.name}: its batch asks for --node ${wants.nodes.join(',')}`, {
         code: 'NODE_NOT_ASKED_FOR',
-        hint: 'move it to one of those, or submit it again without --node',
+        hint: wants.nodes.some((name) => name !== node)
+          ? 'move it to one of those, or submit it again without --node'
+          : 'submit it again without --node, or with more nodes',
       });
     if (isLabelled(wants, target)) return undefined;
     const labels = Object.entries(wants.labels).map(([key, value]) => `--label ${key}=${value}`);

@@ -80,7 +80,13 @@ async function rowJson(session: Session, commands: Commands, row: TopRow): Promi
   const names = await session.batches.nodeNames(row.batch);
   const argv = await commands.of(batch).argv(row.snapshot.ordinal);
   const view = jobView(batch, row.snapshot, names, argv, Date.now());
-  return { ...view, state: row.state, cpu: row.cpu === null ? null : Math.round(row.cpu * 10) / 10, rss: row.rss };
+  return {
+    ...view,
+    state: row.state,
+    cpu: row.cpu === null ? null : Math.round(row.cpu * 10) / 10,
+    rss: row.rss,
+    ...(Object.keys(row.children).length === 0 ? {} : { children: row.children }),
+  };
 }
 
 /** The commands of the same names, behind the screen. */

@@ -13,15 +13,16 @@ const scarceTmpfs = 256 * 1024 ** 2;
 const capsule = ['-U', '-r', '-i', '-p', '--fork', '--mount-proc'];
 
 /**
- * Whether running jobs can be moved from and to this machine. None of it keeps jobs from running where they are, so
- * nothing here fails.
+ * Whether running jobs can be moved from and to this machine; whether there is a CRIU comes first. None of it keeps jobs from
+ * running where they are, so nothing here fails, but for a CRIU that was to be got (`isWanted`) and is not there.
  */
 export async function checkCriu(
   env: Readonly<Record<string, string | undefined>>,
-  run: RunProgram = runProgram,
+  { run = runProgram, isWanted = false }: { readonly run?: RunProgram; readonly isWanted?: boolean } = {},
 ): Promise<Check[]> {
   const search = await findCriu(env, run);
-  const version = judgeCriu(search);
+  const judged = judgeCriu(search, env['OMX_CRIU']);
+  const version: Check = isWanted && search.found === undefined ? { ...judged, verdict: 'fail' } : judged;
   if (search.found === undefined) return [version];
   const namespaces = await checkNamespaces(run);
   return [
@@ -33,13 +34,16 @@ export async function checkCriu(
   ];
 }
 
-export function judgeCriu({ found, older }: CriuSearch): Check {
+/** @param named what OMX_CRIU says: where it is set, no other is looked for */
+export function judgeCriu({ found, older }: CriuSearch, named = ''): Check {
   const name = 'criu';
   if (found !== undefined) return ok(name, `version ${found.version} at ${found.file}`);
   const [old] = older;
-  const lack =
-    old === undefined ? 'there is none here' : `${old.file} is version ${old.version}, and ${oldestCriu} is needed`;
-  return warn(name, `${lack}, so running jobs cannot be moved`, 'omx doctor --fix gets it');
+  const none = named === '' ? 'there is none here' : `OMX_CRIU names ${named}, which is no CRIU that runs`;
+  const lack = old === undefined ? none : `${old.file} is version ${old.version}, and ${oldestCriu} is needed`;
+  const mend =
+    named === '' ? 'omx doctor --fix gets it' : 'unset OMX_CRIU, and omx doctor --fix gets one, or name another';
+  return warn(name, `${lack}, so running jobs cannot be moved`, mend);
 }
 
 /** Settings of the kernel that keep ordinary users from making namespaces, with the value that forbids it. */

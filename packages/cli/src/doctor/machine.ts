@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import {
   detectLaunchers,
+  type LauncherFacts,
   type OwnAddresses,
   ownAddressProblem,
   ownNode,
@@ -78,17 +79,22 @@ export function checkMap(path: string | undefined, own: OwnAddresses): Check[] {
   }
 }
 
-/** What jobs can be started with here. A launcher that is not there is no fault: `auto` takes another. */
-export async function checkLaunchers(): Promise<Check[]> {
+/**
+ * What jobs can be started with here. A launcher that is not there is no fault: `auto` takes another.
+ * @param hasCriu there is a CRIU, so it should work
+ */
+export async function checkLaunchers(hasCriu: boolean): Promise<Check[]> {
   try {
-    return (await detectLaunchers()).map((facts) => {
-      const seen = facts.evidence.length === 0 ? '' : ` (seen: ${facts.evidence.join('; ')})`;
-      const reason = facts.usable
-        ? facts.verdict.replace(`${facts.name}: `, '')
-        : `not to be used here: ${facts.reason ?? facts.verdict}`;
-      return ok(`launcher ${facts.name}`, `${reason}${seen}`);
-    });
+    return (await detectLaunchers()).map((facts) => judgeLauncher(facts, hasCriu));
   } catch (error) {
     return [failedBy('launchers', error)];
   }
+}
+
+export function judgeLauncher(facts: LauncherFacts, hasCriu: boolean): Check {
+  const name = `launcher ${facts.name}`;
+  const seen = facts.evidence.length === 0 ? '' : ` (seen: ${facts.evidence.join('; ')})`;
+  if (facts.usable) return ok(name, `${facts.verdict.replace(`${facts.name}: `, '')}${seen}`);
+  const reason = `not to be used here: ${facts.reason ?? facts.verdict}${seen}`;
+  return facts.name === 'criu' && hasCriu ? warn(name, reason, facts.hint ?? null) : ok(name, reason);
 }

@@ -76,5 +76,7 @@ function checkState(node: NodeInfo, { now }: NodesContext): Check {
       'look at the log of its worker and at the network between',
     );
   const takes = node.role === 'home' ? 'role home, takes no jobs' : `${node.slots} slots`;
-  return ok(name, `${node.state}, version ${node.version}, ${takes}, launchers ${node.launchers.join(', ')}`);
+  const trying = (node.trying ?? []).map((launcher) => `${launcher} (still being tried out)`);
+  const launchers = [...node.launchers, ...trying].join(', ');
+  return ok(name, `${node.state}, version ${node.version}, ${takes}, launchers ${launchers}`);
 }

@@ -134,6 +134,8 @@ export class BatchFeed {
         this.#closed += 1;
       }
     }
+    // Of a job that has moved and ended since the log was read, the move is told with the end.
+    yield await this.#readMoves();
     yield ofBatch.filter(isEnd);
   }
 

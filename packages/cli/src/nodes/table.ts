@@ -18,7 +18,7 @@ const fields: readonly Field[] = [
   { title: 'external', align: 'right', cell: ({ externalLoad }) => externalLoad.toFixed(2) },
   { title: 'speed', align: 'right', cell: ({ speed }) => (speed > 0 ? speed.toPrecision(3) : '-') },
   { title: 'memory free', align: 'right', cell: memoryText },
-  { title: 'launchers', cell: ({ launchers }) => launchers.join(',') },
+  { title: 'launchers', cell: launchersText },
   { title: 'labels', cell: labelsText, unusual: ({ labels }) => Object.keys(labels).length > 0 },
   { title: 'seen', align: 'right', cell: ({ lastSeen }, _paint, now) => formatDuration(Math.max(0, now - lastSeen)) },
   { title: 'reason', cell: ({ reason }) => oneLine(reason), unusual: ({ reason }) => reason !== '' },
@@ -38,6 +38,11 @@ function slotsText({ running, slots, maxSlots }: NodeInfo): string {
 
 function memoryText({ memFree, memTotal }: NodeInfo): string {
   return `${formatBytes(memFree)}/${formatBytes(memTotal)}`;
+}
+
+/** What is still being tried out has a question mark. */
+function launchersText({ launchers, trying = [] }: NodeInfo): string {
+  return [...launchers, ...trying.map((name) => `${name}?`)].join(',');
 }
 
 function labelsText({ labels }: NodeInfo): string {

@@ -1,4 +1,4 @@
-import { formatBytes, type NodeInfo } from '@omx/core';
+import { type BatchSpec, formatBytes, type NodeInfo } from '@omx/core';
 import { isLabelled, isNamed, nodesFor, type Requirement, suits } from '@omx/queue';
 
 /** So many nodes are named one by one. */
@@ -98,4 +98,13 @@ function bothText({ name, maxSlots, memTotal }: NodeInfo): string {
 function listOf(nodes: readonly NodeInfo[], text: (node: NodeInfo) => string): string {
   const shown = nodes.slice(0, mostNamed).map(text);
   return nodes.length > mostNamed ? `${shown.join(', ')} and ${nodes.length - mostNamed} more` : shown.join(', ');
+}
+
+/** The options of the batch for which only criu will do. */
+export function needing({ checkpointMs, oversubscribe, forkMigrate }: BatchSpec): string[] {
+  return [
+    ...(checkpointMs === undefined ? [] : ['--checkpoint-every']),
+    ...(oversubscribe ? ['--oversubscribe'] : []),
+    ...(forkMigrate ? ['--fork-migrate'] : []),
+  ];
 }

@@ -2,6 +2,7 @@ import { type BatchSpec, formatDuration, type Job, type LauncherName, type NodeI
 
 import { localTime } from '../render/times.ts';
 import { holderReasons } from './holder.ts';
+import { needing } from './placement.ts';
 
 export interface RunningFacts {
   readonly id: string;
@@ -67,11 +68,7 @@ function footing({ spec, info, node }: RunningFacts, launcher: LauncherName): st
 function autoText(spec: BatchSpec, info: NodeInfo | undefined, node: string): string {
   if (info === undefined) return '';
   if (info.launchers.includes('criu')) return ' (auto: with --launcher criu omx could move it)';
-  const asked = [
-    ...(spec.checkpointMs === undefined ? [] : ['--checkpoint-every']),
-    ...(spec.oversubscribe ? ['--oversubscribe'] : []),
-    ...(spec.forkMigrate ? ['--fork-migrate'] : []),
-  ];
+  const asked = needing(spec);
   if (asked.length > 0)
     return ` (auto: ${node} has no criu, which ${asked.join(' and ')} would need; omx doctor says why)`;
   return info.launchers.every((name) => name === 'plain')

@@ -1,5 +1,5 @@
 import { type Batch, type BatchSpec, formatBytes, formatDuration, type Job, type NodeInfo } from '@omx/core';
-import { requirementOf, nodesFor } from '@omx/queue';
+import { isTrying, requirementOf, nodesFor } from '@omx/queue';
 
 import { localTime } from '../render/times.ts';
 import { notPlaced } from './placement.ts';
@@ -56,7 +56,20 @@ export function queuedReasons(facts: WaitingFacts): string[] {
           `at most ${throttle} of the jobs of ${batch.id} may run at once (%${throttle}), and ${active} ${active === 1 ? 'does' : 'do'}`,
         ]
       : [];
+  const trying = tryingReasons(facts);
+  if (trying.length > 0) return [...throttled, ...trying];
   return [...throttled, ...placeReasons(facts, throttled.length > 0), ...launcherReasons(facts)];
+}
+
+/** No node has the launcher, and of some that could run the job it is not known yet. */
+function tryingReasons({ spec, nodes }: WaitingFacts): string[] {
+  const asked = requirementOf(spec);
+  const trying = nodesFor(asked, nodes).filter((node) => node.state === 'up' && isTrying(asked, node));
+  return trying.length === 0
+    ? []
+    : [
+        `it needs the launcher ${asked.launcher}, and ${trying.map(({ name }) => name).join(', ')} still ${trying.length === 1 ? 'tries' : 'try'} out whether that works there`,
+      ];
 }
 
 /** Where no node has the launcher, one without takes the job, and says that it cannot start it. */

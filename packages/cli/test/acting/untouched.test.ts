@@ -7,7 +7,15 @@ import { jobFilter } from '../../src/select.ts';
 import { batchOf } from './kit.ts';
 
 function target(whole: boolean, passes: (job: Job) => boolean): Target {
-  return { batch: batchOf(), spans: [{ first: 0, last: 2 }], whole, passes, failedOnly: false, narrowed: false };
+  return {
+    batch: batchOf(),
+    spans: [{ first: 0, last: 2 }],
+    whole,
+    passes,
+    failedOnly: false,
+    narrowed: false,
+    isOneOfAll: false,
+  };
 }
 
 describe('untouchedJob', () => {

@@ -184,6 +184,7 @@ function nodeInfo(change: Partial<NodeInfo> = {}): NodeInfo {
     busy: 0,
     cpus: 2,
     speed: 1,
+    arch: 'x64',
     memTotal: 1,
     memFree: 1,
     launchers: ['plain'],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { checkCriu, checkTmpfs, judgeCriu, judgeKernel, judgeNamespaces } from '../../src/doctor/criu.ts';
+import { judgeLauncher } from '../../src/doctor/machine.ts';
 
 const nothing = async () => ({ exitCode: 1, stdout: '', stderr: '' });
 
@@ -24,6 +25,42 @@ describe('judgeCriu', () => {
       reason: expect.stringContaining(reason),
       mend: expect.stringContaining('--fix'),
     });
+  });
+});
+
+describe('OMX_CRIU that names none', () => {
+  it('is what is to be mended', () => {
+    expect(judgeCriu({ older: [] }, '/no/such')).toMatchObject({
+      verdict: 'warn',
+      reason: expect.stringContaining('OMX_CRIU names /no/such'),
+      mend: expect.stringContaining('unset OMX_CRIU'),
+    });
+  });
+
+  it('fails where one was to be got', async () => {
+    const env = { OMX_CRIU: '/no/such' };
+    expect((await checkCriu(env, { run: nothing })).map(({ verdict }) => verdict)).toEqual(['warn']);
+    expect((await checkCriu(env, { run: nothing, isWanted: true })).map(({ verdict }) => verdict)).toEqual(['fail']);
+  });
+});
+
+describe('judgeLauncher', () => {
+  const facts = {
+    name: 'criu',
+    usable: false,
+    verdict: 'criu: broken',
+    evidence: [],
+    reason: 'broken',
+    hint: 'mend it',
+  } as const;
+
+  it('warns where there is a CRIU that does not work, and not where there is none', () => {
+    expect(judgeLauncher(facts, true)).toMatchObject({
+      verdict: 'warn',
+      reason: 'not to be used here: broken',
+      mend: 'mend it',
+    });
+    expect(judgeLauncher(facts, false)).toMatchObject({ verdict: 'ok', mend: null });
   });
 });
 
@@ -80,6 +117,6 @@ describe('checkTmpfs', () => {
 
 describe('checkCriu', () => {
   it('looks no further where there is none', async () => {
-    expect(await checkCriu({ PATH: '/no/such' }, nothing)).toMatchObject([{ name: 'criu', verdict: 'warn' }]);
+    expect(await checkCriu({ PATH: '/no/such' }, { run: nothing })).toMatchObject([{ name: 'criu', verdict: 'warn' }]);
   });
 });

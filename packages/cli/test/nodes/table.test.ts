@@ -21,6 +21,7 @@ function node(more: Partial<NodeInfo> = {}): NodeInfo {
     busy: 3,
     cpus: 4,
     speed: 812.3,
+    arch: 'x64',
     memTotal: 24 * 2 ** 30,
     memFree: 22 * 2 ** 30,
     launchers: ['plain'],

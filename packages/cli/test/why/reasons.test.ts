@@ -33,6 +33,7 @@ function nodeOf(more: Partial<NodeInfo> = {}): NodeInfo {
     busy: 0,
     cpus: 4,
     speed: 0,
+    arch: 'x64',
     memTotal: 0,
     memFree: 0,
     launchers: ['plain'],
@@ -213,6 +214,9 @@ test('a queued job that only some nodes, or none, could start', () => {
   expect(reasons(nodeOf(), { ...able, state: 'down' })).toMatch(/n2 is down \(it asks for --launcher criu\)/);
   expect(reasons(nodeOf())).toMatch(/no node that could run it has the launcher criu; omx doctor/);
   expect(reasons(able)).not.toMatch(/launcher/);
+  const trying = nodeOf({ name: 'n3', trying: ['criu'] });
+  expect(reasons(nodeOf(), trying)).toBe('it needs the launcher criu, and n3 still tries out whether that works there');
+  expect(reasons(trying, able)).not.toMatch(/tries/);
 });
 
 describe('a frozen job', () => {

@@ -19,6 +19,11 @@ enum { ROOT_PID = 2, COMMAND_PID = 3 };
  */
 #define ORDER_SIGNAL 40
 
+/* Of `system_v_objects`. */
+enum { SYSTEM_V_MEMORY = 1, SYSTEM_V_OTHERS = 2 };
+/* In the environment of criu: it is in the job's ipc namespace, and would leave System V objects behind. */
+#define NO_SYSTEM_V "OMX_NO_SYSTEM_V"
+
 /* Of the job's folder; made by `run`. */
 #define OWN_FOLDER ".capsule"
 #define ROOT_PROGRAM OWN_FOLDER "/init"
@@ -37,8 +42,10 @@ struct capsule_options {
 int run(struct capsule_options *options);
 int job_root(const char *status_file, char **command);
 int wait_for_root(void);
-int enter(pid_t pid, char **command);
+int enter(pid_t pid, bool for_dump, char **command);
 int gate(const char *action);
+/* What there is in the ipc namespace that we are in; 0: nothing. FAILED where it cannot be told. */
+int system_v_objects(void);
 int listen_for(char **words);
 int connect_to(char **words);
 int as_root(char **program);

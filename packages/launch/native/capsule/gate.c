@@ -34,6 +34,11 @@ int gate(const char *action) {
   /* Without criu nothing is held any more, so there is nothing to decide. If it is dead already, pid 1 is our parent. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() == 1) return 1;
+  /* There were none when `enter` looked, and from here on there will be none. */
+  if (strcmp(action, "post-dump") == 0 && getenv(NO_SYSTEM_V) != NULL && system_v_objects() != 0) {
+    fputs("omx-capsule: it has just begun to use System V semaphores, messages or memory; try again\n", stderr);
+    return 1;
+  }
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (path == NULL || strlen(path) >= sizeof address.sun_path) return 1;
   memcpy(address.sun_path, path, strlen(path));

@@ -12,7 +12,9 @@
  *   thaw [--user] --folder DIR --mount PATH [--own PATH]... [--clock MONO,BOOT] [--last-pid N] [--log FILE] -- CRIU restore ...
  *       The same namespaces, with criu in place of the job root. The clocks, in nanoseconds, go on from there. N: criu and
  *       what it starts get the pids from N + 1 on, which no process of the image has. FILE takes our messages and criu's.
- *   enter PID -- PROGRAM...   runs it in the namespaces of process PID; it dies with us
+ *   enter PID [--dump] -- PROGRAM...
+ *       Runs it in the namespaces of process PID; it dies with us. With --dump not in its ipc namespace, if that has System V
+ *       objects: what criu does not share with the job is in the image.
  *   listen ADDRESS [--expect FILE] [--fd N] -- PROGRAM...
  *       Tells a free port of ADDRESS on its output, and gives PROGRAM the one connection that proves the token as its input
  *       (stream.h). The other side hears whether PROGRAM ended with 0 and FILE is there. With --fd PROGRAM has it at N instead
@@ -52,7 +54,7 @@
 
 int usage(void) {
   fputs("usage: omx-capsule run|thaw [--user] --folder DIR --mount PATH [...] -- COMMAND...\n"
-        "       omx-capsule enter PID -- PROGRAM...\n"
+        "       omx-capsule enter PID [--dump] -- PROGRAM...\n"
         "       omx-capsule listen ADDRESS [--expect FILE] [--fd N] -- PROGRAM...\n"
         "       omx-capsule connect PORT ADDRESS... [--fd N] [--good CODE] -- PROGRAM...\n",
         stderr);
@@ -105,8 +107,9 @@ int main(int argc, char **argv) {
     if (strcmp(mode, "keep") == 0) return keep(argv + 3);
     if (strcmp(mode, "lead") == 0) return lead(argv + 3);
   }
-  if (argc < 5 || strcmp(argv[3], "--") != 0) return usage();
-  if (strcmp(mode, "enter") == 0) return enter(atoi(argv[2]), argv + 4);
+  bool for_dump = argc >= 4 && strcmp(mode, "enter") == 0 && strcmp(argv[3], "--dump") == 0;
+  if (argc < 5 + for_dump || strcmp(argv[3 + for_dump], "--") != 0) return usage();
+  if (strcmp(mode, "enter") == 0) return enter(atoi(argv[2]), for_dump, argv + 4 + for_dump);
   if (strcmp(mode, "init") == 0) return job_root(argv[2], argv + 4);
   return usage();
 }

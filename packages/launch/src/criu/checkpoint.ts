@@ -1,5 +1,6 @@
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { OmxError } from '@omx/core';
 import { execa } from 'execa';
 import { freeze, type FreezeOptions } from './freeze.ts';
 import { imageParts, type ImageManifest } from './manifest.ts';
@@ -23,6 +24,12 @@ export async function checkpoint(options: FreezeOptions): Promise<Checkpoint> {
     const frozen = await freeze({ ...options, image: fresh });
     try {
       await copyFolder(job.folder, join(fresh, imageParts.folder));
+      // What it writes as it goes on is not what the image goes on from.
+      if (!frozen.isHeld)
+        throw new OmxError(`the job of process ${job.pid} went on before its folder was copied`, {
+          code: 'CANNOT_MOVE',
+          hint: 'a job with less in its folder stands still for a shorter time',
+        });
     } finally {
       await frozen.keepGoing();
     }

@@ -56,8 +56,8 @@ function shapeWords({ shape, folder }: CapsuleLine): readonly string[] {
 export interface DumpLine {
   readonly capsule: string;
   readonly criu: string;
-  /** Pid of the capsule's pid 1, as this machine sees it. */
-  readonly init: number;
+  /** Pid of the job root, as this machine sees it. */
+  readonly root: number;
   readonly userNamespace: boolean;
   readonly images: string;
   readonly log: string;
@@ -84,17 +84,17 @@ export const pageServerLog = 'page-server.log';
 export const rootPid = 2;
 
 /**
- * What both sides must agree on: locks are kept, deleted but open files go along up to 64 MiB, those with another name are
+ * What both sides must agree on: locks are kept, deleted but open files go along up to 1 GiB, those with another name are
  * linked to it, and a job's control groups are the node's matter.
  */
-const common = ['--file-locks', '--link-remap', '--ghost-limit', '64M', '--manage-cgroups=ignore', '-v2'];
+const common = ['--file-locks', '--link-remap', '--ghost-limit', '1G', '--manage-cgroups=ignore', '-v2'];
 
 /** A job without `--leave-stopped`: the gate decides what becomes of the original. */
 export function dumpArgv(line: DumpLine): readonly string[] {
   const { capsule, pages, child = rootPid } = line;
   return [
     ...(pages === undefined ? [] : [capsule, 'connect', String(pages.port), ...pages.addresses, '--fd', pagesFd, '--']),
-    ...[capsule, 'enter', String(line.init), '--'],
+    ...[capsule, 'enter', String(line.root), '--dump', '--'],
     ...[line.criu, 'dump', ...(line.userNamespace ? ['--unprivileged'] : []), '--tree', String(child)],
     ...(line.child === undefined ? [] : ['--shell-job', '--leave-stopped']),
     ...['--images-dir', line.images, '--work-dir', line.log, '--log-file', 'dump.log'],

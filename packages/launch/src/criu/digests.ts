@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { checkPages } from './pagemaps.ts';
 import { badImage, imageParts, isPagesFile, type ImageFile, type ImageManifest } from './manifest.ts';
+import type { RunningDigests } from './running-digests.ts';
 
 /**
  * Together, what is hashed here, in pieces. More is given to threads of their own; but to start one takes as much of a processor as to hash
@@ -36,17 +37,27 @@ function hashInThread(paths: readonly string[]): Promise<readonly string[]> {
   });
 }
 
-/** Every regular file of an image but its manifest and logs, with size and digest, in the order of their paths. */
+/**
+ * Every regular file of an image but its manifest and logs, with size and digest, in the order of their paths.
+ * @param running of the same image; what it has found is not read again
+ */
 export async function digestImage(
   image: string,
   isWanted: (path: string) => boolean = () => true,
+  running?: RunningDigests,
 ): Promise<readonly ImageFile[]> {
   const files = walk(image, '')
     .filter(({ path }) => isWanted(path))
     .sort((a, b) => (a.path < b.path ? -1 : 1));
   const digests = new Map<string, string>();
-  const sum = files.reduce((bytes, { size }) => bytes + size, 0);
-  const large = files.filter((file) => sum > ownBytes && file.size > pieceBytes).sort((a, b) => b.size - a.size);
+  const known = await running?.finish();
+  for (const { path, size } of files) {
+    const found = known?.get(path);
+    if (found?.size === size) digests.set(path, found.sha256);
+  }
+  const rest = files.filter(({ path }) => !digests.has(path));
+  const sum = rest.reduce((bytes, { size }) => bytes + size, 0);
+  const large = rest.filter((file) => sum > ownBytes && file.size > pieceBytes).sort((a, b) => b.size - a.size);
   const shares = Array.from({ length: threads }, (_, i) => large.filter((_, at) => at % threads === i));
   await Promise.all(
     shares.map(async (share) => {
@@ -86,7 +97,7 @@ function walk(image: string, folder: string): { readonly path: string; readonly 
 }
 
 /** @throws IMAGE_UNUSABLE naming the first file that is missing, cut short, changed or too many */
-export async function verifyImage(image: string, manifest: ImageManifest): Promise<void> {
+export async function verifyImage(image: string, manifest: ImageManifest, running?: RunningDigests): Promise<void> {
   const wanted = new Map(manifest.files.map((file) => [file.path, file]));
   const sizes = new Map(walk(image, '').map(({ path, size }) => [path, size]));
   // What is cheap to see first: an image that was cut short is mostly large.
@@ -98,7 +109,8 @@ export async function verifyImage(image: string, manifest: ImageManifest): Promi
   // The source never had them, so it could not tell their digests.
   const isElsewhere = manifest.pagesElsewhere === true;
   if (isElsewhere) checkPages(image);
-  for (const { path, sha256 } of await digestImage(image, (each) => !isElsewhere || !isPagesFile(each))) {
+  const isHere = (path: string): boolean => !isElsewhere || !isPagesFile(path);
+  for (const { path, sha256 } of await digestImage(image, isHere, running)) {
     const file = wanted.get(path);
     if (file === undefined) throw badImage(image, `its file ${path} does not belong to it`);
     if (file.sha256 !== sha256) throw badImage(image, `its file ${path} was changed`);

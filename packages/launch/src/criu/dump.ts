@@ -25,6 +25,8 @@ interface DumpOptions {
 /** criu at its gate: the image is written and the processes stand still. Either `pass` or `release` must follow. */
 export interface HeldDump {
   readonly clocks: Clocks;
+  /** Nobody has decided, and it has not let go by itself, as far as is known by now. */
+  readonly isHeld: boolean;
   /** criu does with the processes what it was told; false where it had let them go on before. Asked once. */
   pass(): Promise<boolean>;
   /** The processes go on as if nothing had happened; does nothing after `pass`. Resolves when criu has ended. */
@@ -62,6 +64,9 @@ export async function dumpToGate(options: DumpOptions): Promise<HeldDump> {
   }
   return {
     clocks,
+    get isHeld() {
+      return gate.isHeld;
+    },
     ended: dump,
     pass: async () => {
       const passed = await gate.pass();

@@ -8,8 +8,13 @@ const sentences: readonly (readonly [RegExp, string | ((match: RegExpExecArray) 
     /Unix socket \d+ without peer|half of stream unix|External socket is used/,
     'it holds a unix socket to a process outside the job',
   ],
+  [
+    /sockets: Can't get 1:16 opt/,
+    'it has a network socket open, which CRIU before 4.2 cannot move on this kernel; a newer CRIU can',
+  ],
+  [/In-flight connection/, 'it has not yet accepted a TCP connection'],
   [/Connected TCP socket/, 'it holds a TCP connection'],
-  [/bind inet socket back/, 'it listens on an address or port that is not free on this node'],
+  [/(bind|connect) inet socket back/, 'it uses an address or port that is not free on this node'],
   [
     /write pages to socket|to page server|page server doesn't answer|send PSI|final package/,
     'the node that was to take its memory has gone away, or has no room for it',
@@ -18,7 +23,12 @@ const sentences: readonly (readonly [RegExp, string | ((match: RegExpExecArray) 
   [/Can't dump nested (\w+) namespace/, 'it runs a container of its own'],
   [/doesn't have a proper root mount/, 'it has a mount namespace of its own'],
   [/Unseizable non-zombie (\d+)/, 'it is traced by another process (a debugger, strace)'],
-  [/doesn't live in IPC ns/, 'it uses System V shared memory'],
+  [
+    /doesn't live in IPC ns|ipc_ns\.c.*Can't stat map_files/,
+    'it uses System V shared memory, which cannot be moved without root',
+  ],
+  [/sysctl \S*(shm|sem|msg|mqueue)/, 'it uses System V semaphores or messages, which this kernel makes for root only'],
+  [/Can't lookup mount=\d+ for fd=\d+ path=\/[^/]+$/, 'it has a POSIX message queue open'],
   [/Can't dump file (\d+) of that type/, 'it has a device open'],
   [/Can't dump that handle/, 'it watches files (inotify), which cannot be moved without root'],
   [
@@ -35,7 +45,7 @@ const sentences: readonly (readonly [RegExp, string | ((match: RegExpExecArray) 
   [/Can't open file (\S+).*No such file/, (match) => `${match[1]} is missing`],
   [
     /[Gg]host file .* too big|Can't dump ghost file .* of (\d+) size/,
-    'it holds a deleted file of more than 64 MiB open',
+    'it holds a deleted file, or shared memory without a name, of more than 1 GiB',
   ],
   [/No space left on device/, 'no room on the disk'],
   [/Can't fork for (\d+): File exists/, 'one of its process ids was taken'],
@@ -49,7 +59,11 @@ const noise =
 
 /** Why criu failed, from its log: in our words where we know them, else in its own, the first error first. */
 export function explainCriu(logFile: string): string {
-  const errors = (readText(logFile) ?? '').split('\n').filter((line) => line.includes('Error') && !noise.test(line));
+  const lines = (readText(logFile) ?? '').split('\n');
+  // What the gate says is in criu's log too.
+  const ours = lines.find((line) => line.startsWith('omx-capsule: '));
+  if (ours !== undefined) return ours.slice('omx-capsule: '.length);
+  const errors = lines.filter((line) => line.includes('Error') && !noise.test(line));
   for (const [pattern, words] of sentences) {
     for (const line of errors) {
       const match = pattern.exec(line);

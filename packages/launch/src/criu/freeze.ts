@@ -13,6 +13,7 @@ import { inspect } from './inspect.ts';
 import { imageFormat, imageParts, writeManifest, type ImageManifest } from './manifest.ts';
 import { freePids, readMembers } from './members.ts';
 import { describeFile } from './program-files.ts';
+import type { RunningDigests } from './running-digests.ts';
 import { readStay } from './stay.ts';
 import { addressesOf, type Destination } from './stream.ts';
 import { isGone, killProcess } from './vanish.ts';
@@ -37,6 +38,10 @@ export interface FreezeOptions {
    * can, of the two parts.
    */
   readonly pages?: Destination;
+  /** Of `image`, begun before. */
+  readonly digests?: RunningDigests | undefined;
+  /** Called when criu has written its part of the image, which then may be sent. */
+  readonly written?: () => void;
   /** For writing the image. @defaultValue 60 s */
   readonly timeoutMs?: number;
   /** After that long without a decision the job goes on by itself. @defaultValue 120 s */
@@ -53,11 +58,14 @@ export interface Frozen {
   readonly usage: Usage;
   /** Adds sizes and digests, and writes the manifest: from then on the image can be thawed. May take place while others send it. */
   seal(): Promise<ImageManifest>;
+  /** Whether it still stands still, as far as is known by now. */
+  readonly isHeld: boolean;
   /** The job goes on here as if nothing had happened; does nothing after `end`. */
   keepGoing(): Promise<void>;
   /**
-   * Kills the job here, for it goes on elsewhere or later, and waits until nothing of it is left.
-   * @throws SLIPPED where it had gone on by itself: then no copy may run. NOT_KILLED where the kernel does not let go of it
+   * Kills the job here, for it goes on elsewhere or later, and waits until nothing of it is left; but no longer than ten
+   * seconds for a kernel that does not let go of it, as what was killed never runs again.
+   * @throws SLIPPED where it had gone on by itself: then no copy may run
    */
   end(): Promise<void>;
 }
@@ -81,11 +89,11 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
   const before = inspect(members, shape);
   if (before.reasons.length > 0) throw cannotMove(job.pid, before.reasons.join('; '));
   const capsule = capsuleBinary();
-  const { userNamespace } = members;
+  const { root, userNamespace } = members;
   const argv = dumpArgv({
     capsule,
     criu: criu.file,
-    init: members.init,
+    root,
     userNamespace,
     images,
     log,
@@ -102,6 +110,7 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
     },
   });
   try {
+    options.written?.();
     // Again, now that it stands still: it may have opened something in between.
     const frozen = readMembers(job.pid);
     const seen = inspect(frozen, shape);
@@ -122,7 +131,10 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
     return {
       image,
       usage,
-      seal: () => seal(image, manifest),
+      seal: () => seal(image, manifest, options.digests),
+      get isHeld() {
+        return dump.isHeld;
+      },
       keepGoing: async () => dump.release(),
       end: async () => {
         const [initIsOurs, capsuleIsOurs] = [stamp(members.init), stamp(job.pid)];
@@ -132,10 +144,9 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
         // criu kills the job now; pid 1 takes everything else with it, even where the job was stopped.
         if (initIsOurs()) killProcess(members.init);
         await dump.ended;
-        const isOver = await isGone(members.init, killedMs);
+        await isGone(members.init, killedMs);
         // It ends by itself, unless it is stopped.
         if (capsuleIsOurs()) killProcess(job.pid);
-        if (!isOver) throw new OmxError(`the job of process ${job.pid} cannot be killed`, { code: 'NOT_KILLED' });
       },
     };
   } catch (error) {
@@ -150,8 +161,12 @@ function stamp(pid: number): () => boolean {
   return () => start !== undefined && readProcessStat(pid)?.startTicks === start;
 }
 
-async function seal(image: string, rest: Omit<ImageManifest, 'files'>): Promise<ImageManifest> {
-  return writeManifest(image, { ...rest, files: await digestImage(image) });
+async function seal(
+  image: string,
+  rest: Omit<ImageManifest, 'files'>,
+  running: RunningDigests | undefined,
+): Promise<ImageManifest> {
+  return writeManifest(image, { ...rest, files: await digestImage(image, undefined, running) });
 }
 
 function cannotMove(pid: number, reason: string): OmxError {

@@ -1,11 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Clocks } from './commands.ts';
-
-/** `sun_path` holds 108 bytes with the NUL. */
-const longest = 107;
+import { makeGateFolder } from './gate-folder.ts';
 
 /**
  * This side of the gate that holds criu (`native/capsule/gate.c` tells the whole protocol): between `reached` and `pass` or
@@ -30,11 +26,7 @@ export class Gate {
   }
 
   static async open(): Promise<Gate> {
-    // Nobody else may enter a folder of mkdtemp, so whoever connects is ours.
-    const name = 'omx-gate-XXXXXX/s';
-    const top = Buffer.byteLength(join(tmpdir(), name)) > longest ? '/tmp' : tmpdir();
-    const folder = mkdtempSync(join(top, 'omx-gate-'));
-    const path = join(folder, 's');
+    const { folder, path } = makeGateFolder();
     const server = createServer();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -48,10 +40,15 @@ export class Gate {
     return { OMX_GATE: this.path, OMX_GATE_SECONDS: String(Math.ceil(holdMs / 1000)) };
   }
 
+  /** Somebody waits at it. */
+  get isHeld(): boolean {
+    return this.#socket !== undefined && !this.#socket.destroyed && this.#socket.readable;
+  }
+
   /** True where it is decided for good; false where the gate had let go before. Asked once. */
   pass(): Promise<boolean> {
     const socket = this.#socket;
-    if (socket === undefined || socket.destroyed || !socket.readable) return Promise.resolve(false);
+    if (socket === undefined || !this.isHeld) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.#answer = resolve;
       socket.write('p');

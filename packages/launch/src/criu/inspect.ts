@@ -40,21 +40,28 @@ export function inspect(members: Members, shape: CapsuleShape, roots: Roots = ma
   const home = lookAt(members.root, roots)?.namespaces ?? {};
   const inodes = new Set(held.flatMap((each) => each.fds.flatMap(({ target }) => socketInode(target) ?? [])));
   const sockets = new Map(boundSockets(members.root, inodes, roots).map(({ inode, what }) => [inode, what]));
-  const reasons = held.flatMap((each) => {
+  const reasons = new Map<string, Held[]>();
+  for (const each of held) {
     const found = [
       ...outsideReasons(each, home),
       ...each.fds.map((file) => openReason(file, sockets, members.userNamespace)),
       ...each.mappings.map((mapping) => mappingReason(mapping, members.userNamespace)),
     ].filter((reason) => reason !== undefined);
-    return [...new Set(found)].map((reason) => `process ${each.pid} (${each.name}) ${reason}`);
-  });
+    for (const reason of new Set(found)) reasons.set(reason, [...(reasons.get(reason) ?? []), each]);
+  }
   const files = filesOf(held, [shape.mount, ...shape.own]);
   const isTemporary = (path: string): boolean => temporary.some((folder) => path.startsWith(folder));
   return {
-    reasons,
+    reasons: [...reasons].map(([reason, processes]) => said(processes, reason)),
     needed: [...files.keys()].filter((path) => !isTemporary(path)),
     carried: [...files].flatMap(([path, isWritable]) => (isTemporary(path) ? [{ path, isWritable }] : [])),
   };
+}
+
+/** Of a pool's processes each has the same reason. */
+function said([first, ...others]: readonly Held[], reason: string): string {
+  const more = others.length > 1 ? ` (${others.length} others too)` : others.length > 0 ? ' (another too)' : '';
+  return `process ${first?.pid} (${first?.name}) ${reason}${more}`;
 }
 
 function outsideReasons(held: Held, home: Held['namespaces']): readonly (string | undefined)[] {
@@ -80,7 +87,7 @@ function socketInode(target: string): string | undefined {
 }
 
 function openReason(
-  { target, isDeleted }: OpenFile,
+  { target, isDeleted, isWritable, isReadable }: OpenFile,
   sockets: ReadonlyMap<string, string>,
   userNamespace: boolean,
 ): string | undefined {
@@ -94,7 +101,10 @@ function openReason(
     if (kind === 'inotify' && userNamespace) return 'watches files (inotify), which cannot be moved without root';
     return anonymousThatMove.has(kind) ? undefined : `uses ${anonymous[kind] ?? kind}`;
   }
-  if (/^\/dev\/(pts\/|tty|console)/.test(target)) return `has a terminal open (${target})`;
+  // criu makes an end for reading of it: who only waits there would read the end of the file, and without a pause.
+  if (target.startsWith('pipe:') && isWritable && isReadable) return 'has a pipe open for reading and writing at once';
+  // criu empties a terminal to look into it, and leaves it so where the job stays after all.
+  if (/^\/dev\/(pts\/|ptmx|tty|console)/.test(target)) return `has a terminal open (${target})`;
   if (target.startsWith('/dev/') && !target.startsWith('/dev/shm/') && !plainDevices.has(target) && !isDeleted) {
     return `has a device open (${target})`;
   }
@@ -102,13 +112,15 @@ function openReason(
 }
 
 function mappingReason({ path, isDeleted, isShared }: Mapping, userNamespace: boolean): string | undefined {
-  if (path.startsWith('/SYSV')) return 'uses System V shared memory';
+  if (path.startsWith('/SYSV')) {
+    return userNamespace ? 'uses System V shared memory, which cannot be moved without root' : undefined;
+  }
   if (path.startsWith('/dev/') && !path.startsWith('/dev/shm/') && path !== '/dev/zero') return `has ${path} mapped`;
   if (isDeleted && isShared && userNamespace && path.startsWith('/dev/shm/')) {
     return 'shares memory without a name (as Python multiprocessing does), which cannot be moved without root';
   }
   return path.startsWith('anon_inode:')
-    ? openReason({ fd: -1, target: path, isDeleted, isWritable: true }, new Map(), userNamespace)
+    ? openReason({ fd: -1, target: path, isDeleted, isWritable: true, isReadable: true }, new Map(), userNamespace)
     : undefined;
 }
 

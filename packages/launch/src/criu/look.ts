@@ -20,6 +20,7 @@ export interface OpenFile {
   /** The name is gone, or another file has it now. */
   readonly isDeleted: boolean;
   readonly isWritable: boolean;
+  readonly isReadable: boolean;
 }
 
 export interface Mapping {
@@ -29,6 +30,8 @@ export interface Mapping {
 }
 
 const kinds = ['user', 'pid', 'mnt', 'ipc', 'net', 'uts', 'cgroup', 'time'] as const;
+// Source: open(2), numbers for all processors that criu knows.
+const [accessMode, readOnly, writeOnly] = [3, 0, 1];
 const deletedMark = ' (deleted)';
 
 /** Undefined where the process has ended meanwhile. */
@@ -43,7 +46,8 @@ export function lookAt(pid: number, roots: Roots = machineRoots): Held | undefin
       const link = readLinkText(`${folder}/fd/${fd}`);
       if (link === undefined) return [];
       const flags = /^flags:\s+([0-7]+)/m.exec(readText(`${folder}/fdinfo/${fd}`) ?? '')?.[1] ?? '0';
-      return [{ fd, ...named(link), isWritable: (Number.parseInt(flags, 8) & 3) !== 0 }];
+      const access = Number.parseInt(flags, 8) & accessMode;
+      return [{ fd, ...named(link), isWritable: access !== readOnly, isReadable: access !== writeOnly }];
     }),
     mappings: parseMaps(readText(`${folder}/maps`) ?? ''),
     namespaces: Object.fromEntries(kinds.map((kind) => [kind, readLinkText(`${folder}/ns/${kind}`) ?? ''])),

@@ -55,12 +55,11 @@ export const imageFormat = 1;
 
 export const imageParts = { manifest: 'manifest.json', criu: 'criu', carried: 'carried', folder: 'folder', log: 'log' };
 
-export function badImage(
-  image: string,
-  reason: string,
-  hint = 'take an older checkpoint, or run the job again',
-): OmxError {
-  return new OmxError(`cannot thaw the image ${image}: ${reason}`, { code: 'IMAGE_UNUSABLE', hint });
+export function badImage(image: string, reason: string, hint?: string): OmxError {
+  return new OmxError(`cannot thaw the image ${image}: ${reason}`, {
+    code: 'IMAGE_UNUSABLE',
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 /** SHA-256 of the manifest, hex, and so of everything it names. @throws IMAGE_UNUSABLE where there is none */
@@ -106,8 +105,8 @@ export function readManifest(image: string): ImageManifest {
   if (format !== imageFormat) {
     throw badImage(
       image,
-      `it has format ${format}; this omx reads ${String(imageFormat)}`,
-      'thaw it with the version of omx that made it',
+      `another version of omx made it, in the image format ${format}, and this omx reads the format ${String(imageFormat)}`,
+      'start the worker of this node with the version of omx that made it',
     );
   }
   if (manifest.arch !== arch) {

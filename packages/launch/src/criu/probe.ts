@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bytesOf, isOmxError } from '@omx/core';
+import { bytesOf, isOmxError, OmxError } from '@omx/core';
 import { capsuleBinary } from './capsule-binary.ts';
 import { runArgv } from './commands.ts';
 import type { CriuProgram } from '../host/criu-program.ts';
@@ -142,17 +142,25 @@ async function until(condition: () => boolean, child: Child | undefined): Promis
       // Not yet made.
     }
     if (child?.hasEnded() === true || performance.now() > deadline) {
-      throw new Error(`no capsule can be made here: ${reasonOf(child?.words().trim())}`);
+      throw noCapsule(child?.words().trim());
     }
   }
 }
 
 /** What the capsule said, with what it may lack. */
-function reasonOf(words = ''): string {
-  if (!/make namespaces: Operation not permitted/.test(words)) return words === '' ? 'it does not start' : words;
-  const lack =
-    process.geteuid?.() === 0
-      ? 'root needs the capability CAP_SYS_ADMIN for that'
-      : 'this kernel gives no user namespaces to ordinary users';
-  return `${words} (${lack})`;
+function noCapsule(words = ''): OmxError {
+  const what = 'no capsule can be made here';
+  const code = 'LAUNCHER_UNAVAILABLE';
+  if (!/make namespaces: Operation not permitted/.test(words))
+    return new OmxError(`${what}: ${words === '' ? 'it does not start' : words}`, { code });
+  const isRoot = process.geteuid?.() === 0;
+  const lack = isRoot
+    ? 'root needs the capability CAP_SYS_ADMIN for that'
+    : 'this kernel gives no user namespaces to ordinary users';
+  return new OmxError(`${what}: ${words} (${lack})`, {
+    code,
+    hint: isRoot
+      ? 'give it CAP_SYS_ADMIN (docker: --cap-add SYS_ADMIN), or run the worker as an ordinary user'
+      : 'omx doctor says which setting of the kernel forbids them',
+  });
 }

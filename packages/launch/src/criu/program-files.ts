@@ -55,9 +55,10 @@ function digestOf(path: string): string | undefined {
 export function differences(files: readonly NeededFile[]): readonly string[] {
   return files.flatMap((wanted) => {
     const here = describeFile(wanted.path);
-    if (here === undefined) return [`${wanted.path} is missing`];
+    if (here === undefined) return [`${wanted.path} is missing here`];
     if (here.size !== wanted.size || here.buildId !== wanted.buildId || here.sha256 !== wanted.sha256) {
-      return [`${wanted.path} is another version (${here.size} bytes here, ${wanted.size} there)`];
+      const sizes = here.size === wanted.size ? '' : ` (${here.size} bytes, not ${wanted.size})`;
+      return [`${wanted.path} is another build here${sizes}`];
     }
     return [];
   });

@@ -4,7 +4,7 @@ import type { CapsuleShape } from './commands.ts';
 
 /**
  * The capsule that a job gets on its first node and keeps. Root needs no user namespace, and can move more without one
- * (terminals, inotify, nameless shared memory); anybody else is root inside his own.
+ * (shared memory, inotify, connections within the job); anybody else is root inside his own.
  */
 export function capsuleShape(): CapsuleShape {
   const uid = geteuid?.() ?? 0;

@@ -70,15 +70,30 @@ export async function receiveInto({ host, into, timeoutMs }: ReceiveOptions): Pr
   return { ...receiving, done };
 }
 
-/**
- * @returns the bytes it took, when the other side has it all
- * @throws SHIP_FAILED with the reason, the other side's own where that is it
- */
-export async function send(options: SendOptions): Promise<{ readonly bytes: number }> {
-  const { to, image, folder, sealed, timeoutMs } = options;
-  const what = `cannot send the image ${image} to ${to.host}`;
+/** A connection that is ready before there is anything to send. Exactly one of `send` and `stop` must follow. */
+export interface Sending {
+  /** Begins with what criu has written, before the rest is there. */
+  begin(): void;
+  /**
+   * @param sealed when the image's manifest will have been written. @defaultValue now
+   * @returns the bytes it took, when the other side has it all
+   * @throws SHIP_FAILED with the reason, the other side's own where that is it
+   */
+  send(sealed?: Promise<unknown>): Promise<{ readonly bytes: number }>;
+  stop(): void;
+}
+
+/** As `openSending` and its `send`. */
+export async function send({ sealed, ...options }: SendOptions): Promise<{ readonly bytes: number }> {
   // Nobody may be there to hear of it, should we fail before.
   sealed?.catch(() => undefined);
+  return (await openSending(options)).send(sealed);
+}
+
+/** @throws SHIP_FAILED where the host has no address; what else fails `send` tells */
+export async function openSending(options: Omit<SendOptions, 'sealed'>): Promise<Sending> {
+  const { to, image, folder, timeoutMs } = options;
+  const what = `cannot send the image ${image} to ${to.host}`;
   const addresses = await addressesOf(to.host);
   const pack = [
     'tar',
@@ -101,18 +116,28 @@ export async function send(options: SendOptions): Promise<{ readonly bytes: numb
     timeoutMs,
   );
   const give = (path: string, last?: 'last'): void => program.write(`${nameOf(path)}\0`, last);
-  // tar takes one name after the other as they come.
-  for (const part of readdirSync(image).sort()) {
-    if (part !== imageParts.log && !part.startsWith(imageParts.manifest)) give(join(image, part));
-  }
-  if (folder !== undefined) give(folder);
-  const finish = Promise.resolve(sealed).then(
-    () => give(join(image, imageParts.manifest), 'last'),
-    (error: unknown) => program.stop(error instanceof Error ? error.message : String(error)),
-  );
-  const [end] = await Promise.all([program.ended, finish]);
-  if (!end.isWell) throw shipError(what, end.cut ?? explain(end.words));
-  return { bytes: Number(await program.line) };
+  const given = new Set<string>();
+  const givePart = (part: string): void => {
+    if (given.has(part) || part === imageParts.log || part.startsWith(imageParts.manifest)) return;
+    given.add(part);
+    give(join(image, part));
+  };
+  return {
+    // tar takes one name after the other as they come.
+    begin: () => givePart(imageParts.criu),
+    send: async (sealed) => {
+      readdirSync(image).sort().forEach(givePart);
+      if (folder !== undefined) give(folder);
+      const finish = Promise.resolve(sealed).then(
+        () => give(join(image, imageParts.manifest), 'last'),
+        (error: unknown) => program.stop(error instanceof Error ? error.message : String(error)),
+      );
+      const [end] = await Promise.all([program.ended, finish]);
+      if (!end.isWell) throw shipError(what, end.cut ?? explain(end.words));
+      return { bytes: Number(await program.line) };
+    },
+    stop: () => program.stop('it was stopped'),
+  };
 }
 
 /** As tar shall call it from the root folder on, where it says nothing of leading slashes. */

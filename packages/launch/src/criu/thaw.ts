@@ -15,6 +15,7 @@ import { Gate } from './gate.ts';
 import { badImage, imageParts, readManifest, type ImageManifest } from './manifest.ts';
 import { readMembers } from './members.ts';
 import { differences } from './program-files.ts';
+import type { RunningDigests } from './running-digests.ts';
 import { readStay, withoutTimes } from './stay.ts';
 import { hasBecome, killProcess } from './vanish.ts';
 
@@ -38,6 +39,8 @@ export interface ThawOptions {
   readonly folder: string;
   /** Folder for criu's logs; whatever is there is removed. */
   readonly log: string;
+  /** What `checkImage` has just said of this image. @defaultValue it is checked now */
+  readonly checked?: ImageManifest | undefined;
   start(line: ThawStart): ThawStarted | Promise<ThawStarted>;
   /** Until the copy is made. @defaultValue 60 s */
   readonly timeoutMs?: number;
@@ -65,7 +68,7 @@ const releasedMs = 10_000;
  */
 export async function thaw(options: ThawOptions): Promise<Thawed> {
   const { criu, image, folder, log, start, timeoutMs = 60_000, holdMs = 120_000 } = options;
-  const manifest = await checkImage(image, criu);
+  const manifest = options.checked ?? (await checkImage(image, criu));
   if (manifest.child !== undefined) throw badImage(image, 'it is that of a single child of a job');
   putCarried(image, manifest);
   rmSync(log, { recursive: true, force: true });
@@ -79,15 +82,19 @@ export async function thaw(options: ThawOptions): Promise<Thawed> {
   const gate = await Gate.open();
   const env = Object.entries({ ...criuEnv(), ...gate.env(holdMs) }).map(([name, value]) => bytesOf(`${name}=${value}`));
   let started: ThawStarted | undefined;
+  let isOver = false;
   let timer: NodeJS.Timeout | undefined;
   const abort = async (): Promise<void> => {
     gate.close();
     if (started === undefined) return;
-    killProcess(started.pid);
+    // Its number may be another's by now.
+    if (!isOver) killProcess(started.pid);
     await started.ended;
   };
   try {
     started = await start({ argv: argv.map(bytesOf), env });
+    const over = (): void => void (isOver = true);
+    started.ended.then(over, over);
     const timeout = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), timeoutMs);
     });
@@ -119,8 +126,12 @@ export async function thaw(options: ThawOptions): Promise<Thawed> {
   }
 }
 
-/** What can be known of an image and this node before anything is started. @throws IMAGE_UNUSABLE */
-export async function checkImage(image: string, criu: CriuProgram): Promise<ImageManifest> {
+/**
+ * What can be known of an image and this node before anything is started.
+ * @param running begun before the image came
+ * @throws IMAGE_UNUSABLE
+ */
+export async function checkImage(image: string, criu: CriuProgram, running?: RunningDigests): Promise<ImageManifest> {
   const manifest = readManifest(image);
   if (compareVersions(criu.version, manifest.criu) < 0) {
     throw badImage(image, `CRIU ${manifest.criu} wrote it, this node has ${criu.version}`, 'update CRIU on this node');
@@ -130,7 +141,7 @@ export async function checkImage(image: string, criu: CriuProgram): Promise<Imag
   }
   const [difference] = differences(manifest.needed);
   if (difference !== undefined) throw badImage(image, difference, 'choose a node with the same programs and libraries');
-  await verifyImage(image, manifest);
+  await verifyImage(image, manifest, running);
   return manifest;
 }
 

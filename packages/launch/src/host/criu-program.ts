@@ -21,10 +21,19 @@ export interface CriuSearch {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** `/` for an account that has none. */
+function ownFolder(): string {
+  try {
+    return homedir();
+  } catch {
+    return '/';
+  }
+}
+
 /** Where a criu is looked for: PATH, the folder of `setup/get-criu.sh`, the usual places. That script has the same list. */
 export function criuFolders(env: Environment): readonly string[] {
   const data = env['XDG_DATA_HOME'];
-  const base = data === undefined || data === '' ? join(env['HOME'] ?? homedir(), '.local', 'share') : data;
+  const base = data === undefined || data === '' ? join(env['HOME'] ?? ownFolder(), '.local', 'share') : data;
   const usual = ['/usr/local/sbin', '/usr/sbin', '/usr/local/bin', '/usr/bin'];
   return [...new Set([...pathFolders(env['PATH']), join(base, 'omx', 'criu'), ...usual])];
 }

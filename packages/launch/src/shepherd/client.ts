@@ -40,6 +40,7 @@ export class Shepherd {
   /** When the leases that are not answered yet were sent, by `performance.now`. */
   readonly #unanswered: number[] = [];
   #suspended = false;
+  #suspensions = 0;
   /** How far the shepherd's CLOCK_BOOTTIME is ahead of what /proc/uptime says here: a container's may start with it. */
   #aheadMs = Number.NEGATIVE_INFINITY;
   #flushing = false;
@@ -158,6 +159,11 @@ export class Shepherd {
     return this.#suspended;
   }
 
+  /** How often that has come about, over this connection; what was frozen meanwhile would be stopped for ever in its copy. */
+  get suspensions(): number {
+    return this.#suspensions;
+  }
+
   /** The shepherd forgets these ended or refused jobs. */
   acknowledge(keys: readonly string[], options: { readonly removeOutput: boolean }): void {
     if (keys.length === 0) return;
@@ -230,6 +236,7 @@ export class Shepherd {
   }
 
   #note({ now, suspended }: ShepherdState): void {
+    if (suspended && !this.#suspended) this.#suspensions += 1;
     this.#suspended = suspended;
     // What was long on its way says too little; what came quickly is right to the 10 ms of /proc/uptime.
     this.#aheadMs = Math.max(this.#aheadMs, now - readBootTimeMs());

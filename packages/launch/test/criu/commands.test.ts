@@ -26,24 +26,24 @@ test('a job is started with its folder bound, and its words as they are', () => 
   ]);
 });
 
-const both = '--file-locks --link-remap --ghost-limit 64M --manage-cgroups=ignore -v2 --action-script /c';
+const both = '--file-locks --link-remap --ghost-limit 1G --manage-cgroups=ignore -v2 --action-script /c';
 
 test('an image is written from within the capsule, and the gate decides what becomes of the job', () => {
   const line = {
     capsule: '/c',
     criu: '/criu',
-    init: 77,
+    root: 77,
     userNamespace: true,
     images: '/i',
     log: '/l',
     seizeSeconds: 10,
   };
   const common = `--tree 2 --images-dir /i --work-dir /l --log-file dump.log --timeout 10 ${both}`;
-  expect(dumpArgv(line).join(' ')).toBe(`/c enter 77 -- /criu dump --unprivileged ${common}`);
-  expect(dumpArgv({ ...line, userNamespace: false }).join(' ')).toBe(`/c enter 77 -- /criu dump ${common}`);
+  expect(dumpArgv(line).join(' ')).toBe(`/c enter 77 --dump -- /criu dump --unprivileged ${common}`);
+  expect(dumpArgv({ ...line, userNamespace: false }).join(' ')).toBe(`/c enter 77 --dump -- /criu dump ${common}`);
   const pages = { port: 4711, addresses: ['10.0.0.2', 'fe80::2%eth0'] };
   expect(dumpArgv({ ...line, userNamespace: false, pages }).join(' ')).toBe(
-    `/c connect 4711 10.0.0.2 fe80::2%eth0 --fd 3 -- /c enter 77 -- /criu dump ${common} --page-server --ps-socket 3`,
+    `/c connect 4711 10.0.0.2 fe80::2%eth0 --fd 3 -- /c enter 77 --dump -- /criu dump ${common} --page-server --ps-socket 3`,
   );
 });
 

@@ -25,6 +25,8 @@ test('mapped files are found each once, whatever is in their names', () => {
 interface Fake {
   readonly fds?: Readonly<Record<number, string>>;
   readonly writable?: readonly number[];
+  /** Both at once. */
+  readonly readWrite?: readonly number[];
   readonly maps?: string;
   readonly ns?: Readonly<Record<string, string>>;
   readonly tracer?: number;
@@ -33,9 +35,16 @@ interface Fake {
 
 const kinds = ['user', 'pid', 'mnt', 'ipc', 'net', 'uts', 'cgroup', 'time'];
 
-function look(fake: Fake, userNamespace = true): ReturnType<typeof inspect> {
+function look(
+  fake: Fake,
+  userNamespace = true,
+  first: Fake = fake.tcp === undefined ? {} : { tcp: fake.tcp },
+): ReturnType<typeof inspect> {
   const roots = treeOf({});
-  const add = (pid: number, { fds = {}, writable = [], maps = '', ns = {}, tracer = 0, tcp = '' }: Fake): void => {
+  const add = (
+    pid: number,
+    { fds = {}, writable = [], readWrite = [], maps = '', ns = {}, tracer = 0, tcp = '' }: Fake,
+  ): void => {
     const folder = join(roots.proc, String(pid));
     for (const name of ['fd', 'fdinfo', 'ns', 'net']) mkdirSync(join(folder, name), { recursive: true });
     writeFileSync(join(folder, 'status'), `Name:\tprog\nTracerPid:\t${tracer}\n`);
@@ -44,13 +53,11 @@ function look(fake: Fake, userNamespace = true): ReturnType<typeof inspect> {
     for (const kind of kinds) symlinkSync(ns[kind] ?? `${kind}:[1]`, join(folder, 'ns', kind));
     for (const [fd, target] of Object.entries(fds)) {
       symlinkSync(target, join(folder, 'fd', fd));
-      writeFileSync(
-        join(folder, 'fdinfo', fd),
-        `pos:\t0\nflags:\t${writable.includes(Number(fd)) ? '0102001' : '0100000'}\n`,
-      );
+      const access = readWrite.includes(Number(fd)) ? 2 : writable.includes(Number(fd)) ? 1 : 0;
+      writeFileSync(join(folder, 'fdinfo', fd), `pos:\t0\nflags:\t010000${access}\n`);
     }
   };
-  add(10, fake.tcp === undefined ? {} : { tcp: fake.tcp });
+  add(10, first);
   add(11, fake);
   const shape = { userNamespace, mount: '/tmp/.omx-0', own: ['/tmp/hsperfdata_root'] };
   return inspect({ init: 9, root: 10, pids: [10, 11], userNamespace }, shape, roots);
@@ -69,16 +76,19 @@ test.each<readonly [string, Fake, string | undefined]>([
     { fds: { 5: 'anon_inode:inotify' } },
     'watches files (inotify), which cannot be moved without root',
   ],
+  ['both ends of pipes', { fds: { 5: 'pipe:[4]', 6: 'pipe:[4]' }, writable: [6] }, undefined],
+  ['a pipe by its path', { fds: { 5: 'pipe:[4]' }, readWrite: [5] }, 'has a pipe open for reading and writing at once'],
   ['a terminal', { fds: { 0: '/dev/pts/3' } }, 'has a terminal open (/dev/pts/3)'],
+  ['a terminal of its own', { fds: { 4: '/dev/ptmx' } }, 'has a terminal open (/dev/ptmx)'],
   ['a graphics card', { fds: { 9: '/dev/nvidia0' } }, 'has a device open (/dev/nvidia0)'],
   ['/dev/null and /dev/urandom', { fds: { 0: '/dev/null', 1: '/dev/urandom' } }, undefined],
   ['a file of /proc', { fds: { 4: '/proc/11/maps' } }, 'has /proc/11/maps open'],
   ['a debugger', { tracer: 99 }, 'is traced by process 99 (a debugger, strace)'],
   ['a container', { ns: { mnt: 'mnt:[2]' } }, 'is in another mount namespace (a container inside the job)'],
   [
-    'System V memory',
+    'System V memory without root',
     { maps: '7f01-7f02 rw-s 00000000 00:01 3 /SYSV00000000 (deleted)\n' },
-    'uses System V shared memory',
+    'uses System V shared memory, which cannot be moved without root',
   ],
   [
     'nameless shared memory without root',
@@ -109,9 +119,19 @@ test.each<readonly [string, Fake, string | undefined]>([
   expect(look(fake).reasons).toEqual(reason === undefined ? [] : [`process 11 (prog) ${reason}`]);
 });
 
-test('with root, inotify and nameless memory move', () => {
-  const nameless = '7f00-7f01 rw-s 00000000 00:1b 9 /dev/shm/pool (deleted)\n';
-  expect(look({ fds: { 5: 'anon_inode:inotify' }, maps: nameless }, false).reasons).toEqual([]);
+test('what several processes hold is said once', () => {
+  const tcp = head + row('0100007F:C350', '0500000A:1538', '01', 77);
+  const one = { fds: { 5: 'socket:[77]', 6: 'anon_inode:[io_uring]' }, tcp };
+  expect(look(one, true, { fds: { 7: 'socket:[77]' }, tcp }).reasons).toEqual([
+    'process 10 (prog) holds a TCP connection to 10.0.0.5:5432 (another too)',
+    'process 11 (prog) uses io_uring',
+  ]);
+});
+
+test('with root, inotify, nameless and System V memory move', () => {
+  const maps =
+    '7f00-7f01 rw-s 00000000 00:1b 9 /dev/shm/pool (deleted)\n7f01-7f02 rw-s 00000000 00:01 3 /SYSV00000000 (deleted)\n';
+  expect(look({ fds: { 5: 'anon_inode:inotify' }, maps }, false).reasons).toEqual([]);
 });
 
 test('files are told apart: the job’s own, those to be carried, those that must be there', () => {

@@ -9,6 +9,8 @@ import {
   capsuleBinary,
   capsuleShape,
   freeze,
+  goesOn,
+  outlives,
   readMembers,
   readStatus,
   runArgv,
@@ -24,6 +26,7 @@ const options = { ...skip, timeout: 60_000 };
 const shape = capsuleShape();
 const orderSignal = 40;
 const burner = (mode: string): readonly string[] => [compile(join(programs, 'burner.c'), 'burner'), mode, '10'];
+const statusOf = (pid: number): string => readFileSync(`/proc/${pid}/status`, 'latin1');
 const stopped = (pid: number): boolean => readProcessStat(pid)?.state === 'T';
 
 /** A job of a shepherd, in a capsule. */
@@ -217,6 +220,44 @@ async function scatter(): Promise<Stay> {
   await until(isDone);
   return stay;
 }
+
+test(
+  'a job that is frozen while the lease runs out stands still when it is let go on, until there is a new lease',
+  options,
+  async () => {
+    const stay = await new Stay(await Node.open(), 'job').run(burner('loop'));
+    const { node } = stay;
+    const frozen = await stay.freeze(join(newTop(), 'image'));
+    const before = node.shepherd.suspensions;
+    await node.leased(-1000, 'pause');
+    expect(node.shepherd).toMatchObject({ suspended: true, suspensions: before + 1 });
+    const members = readMembers((await stay.job()).pid);
+    // criu holds them, and the signal waits with each.
+    const pending = (pid: number): boolean => /^(Sig|Shd)Pnd:\s+[0-9a-f]*[4-7c-f][0-9a-f]{4}$/m.test(statusOf(pid));
+    await until(() => members.pids.every(pending));
+    expect(frozen.isHeld).toBe(true);
+    await frozen.keepGoing();
+    await until(() => members.pids.every(stopped), { timeoutMs: 5000 });
+    expect(await goesOn((await stay.job()).pid, 50)).toBe(false);
+    await node.leased(60_000, 'pause');
+    expect(await goesOn((await stay.job()).pid, 5000)).toBe(true);
+    await stay.progress();
+  },
+);
+
+test('whether an original outlives its worker is seen when criu has decided', options, async () => {
+  const stay = await new Stay(await Node.open(), 'job').run(burner('loop'));
+  const pid = (await stay.job()).pid;
+  const kept = await stay.freeze(join(newTop(), 'image'));
+  const isKept = outlives(pid);
+  await kept.keepGoing();
+  expect(await isKept).toBe(true);
+  await stay.progress();
+  const ended = await stay.freeze(join(newTop(), 'image'));
+  const isEnded = outlives(pid);
+  await ended.end();
+  expect(await isEnded).toBe(false);
+});
 
 test(
   'every process of a capsule, and of a thawed one, is found: to be paused, counted and ended',

@@ -32,6 +32,26 @@ test.each([
     '(00.1) Error (criu/files-reg.c:1): File usr/lib/x.so has bad size 10 (expect 12)',
     'usr/lib/x.so has 10 bytes, not 12 as where it came from',
   ],
+  [
+    "(00.1) Error (criu/ipc_ns.c:384): Can't stat map_files: Operation not permitted",
+    'it uses System V shared memory, which cannot be moved without root',
+  ],
+  [
+    "(00.1) Error (criu/sysctl.c:1): Can't open sysctl kernel/sem_next_id: Permission denied",
+    'it uses System V semaphores or messages, which this kernel makes for root only',
+  ],
+  [
+    "(00.1) Error (criu/files-reg.c:1790): Can't lookup mount=89 for fd=3 path=/queue",
+    'it has a POSIX message queue open',
+  ],
+  [
+    "(00.1) Error (criu/files-reg.c:1): Can't dump ghost file /dev/shm/x of 2000003584 size, increase limit",
+    'it holds a deleted file, or shared memory without a name, of more than 1 GiB',
+  ],
+  [
+    "(00.1) Error (criu/sockets.c:628): sockets: Can't get 1:16 opt: Operation not supported",
+    'it has a network socket open, which CRIU before 4.2 cannot move on this kernel; a newer CRIU can',
+  ],
   ['(00.1) Error (criu/x.c:1): something new', "criu says 'something new'"],
   ['(00.1) Warn  (criu/x.c:1): unwell', 'criu says nothing of the reason'],
 ])('%s', (line, words) => {
@@ -53,7 +73,9 @@ test('a program is the same by its build id and size, another file by its bytes'
   ]);
   expect(differences(files)).toEqual([]);
   writeFileSync(text, 'two');
-  expect(differences(files)).toEqual([`${text} is another version (3 bytes here, 3 there)`]);
-  expect(differences([{ path: join(top, 'none'), size: 1 }])).toEqual([`${join(top, 'none')} is missing`]);
+  expect(differences(files)).toEqual([`${text} is another build here`]);
+  writeFileSync(text, 'longer');
+  expect(differences(files)).toEqual([`${text} is another build here (6 bytes, not 3)`]);
+  expect(differences([{ path: join(top, 'none'), size: 1 }])).toEqual([`${join(top, 'none')} is missing here`]);
   expect(describeFile(top)).toBeUndefined();
 });

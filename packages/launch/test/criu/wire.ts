@@ -40,15 +40,30 @@ export async function cutting(to: Destination, bytes: number): Promise<Destinati
   return { ...to, port: await listening(server) };
 }
 
+/** Lets everything through to the other side, but for one bit of the byte at that place. */
+export async function flipping(to: Destination, place: number): Promise<Destination> {
+  return relay(to, (chunk, seen) => {
+    const at = place - seen;
+    if (at >= 0 && at < chunk.length) chunk[at] = (chunk[at] ?? 0) ^ 1;
+  });
+}
+
 /** Lets everything through to the other side, but holds after so many bytes until `act` is done. */
 export async function holding(to: Destination, bytes: number, act: () => void): Promise<Destination> {
+  return relay(to, (chunk, seen) => {
+    if (seen < bytes && seen + chunk.length >= bytes) act();
+  });
+}
+
+/** @param look is given what comes before it goes on, and how many bytes came before that */
+async function relay(to: Destination, look: (chunk: Buffer, seen: number) => void): Promise<Destination> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const other = connect({ host: to.host, port: to.port, allowHalfOpen: true });
     let seen = 0;
     for (const each of [socket, other]) each.on('error', () => undefined);
     other.pipe(socket);
     socket.on('data', (chunk: Buffer) => {
-      if (seen < bytes && seen + chunk.length >= bytes) act();
+      look(chunk, seen);
       seen += chunk.length;
     });
     socket.pipe(other);

@@ -78,7 +78,13 @@ export function headText(table: Table, sort?: SortName, reverse = false): string
 }
 
 export function jobText(table: Table, row: TopRow): string {
-  return rowText(table, (column) => column.text(row), row.command);
+  return rowText(table, (column) => column.text(row), commandText(row));
+}
+
+/** `[2 on vega, 1 on altair] ./multifibo 45`. */
+export function commandText({ children, command }: TopRow): string {
+  const away = Object.entries(children).map(([node, count]) => `${count} on ${node}`);
+  return away.length === 0 ? command : `[${away.join(', ')}] ${command}`;
 }
 
 function rowText(table: Table, text: (column: Column) => string, command: string): string {

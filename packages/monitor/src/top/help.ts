@@ -14,6 +14,7 @@ export const topHelp = [
   '',
   'cpu% is of one CPU. rss counts shared pages once for each process.',
   'migr is how often the job has moved to another node.',
+  '[2 on vega] before a command: so many of its children run there; cpu% and rss have them, too.',
   '',
   'any key goes back',
 ] as const;

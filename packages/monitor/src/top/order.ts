@@ -1,6 +1,6 @@
 import { batchNumber } from '@omx/core';
 
-import type { SortName } from './columns.ts';
+import { commandText, type SortName } from './columns.ts';
 import type { TopRow } from './row.ts';
 
 /** Rows that all words of a filter are found in (`node=NAME` and `state=NAME` are about those alone), in order. */
@@ -19,7 +19,7 @@ function passes(row: TopRow, word: string): boolean {
   const [, name, value = ''] = /^(node|state)=(.*)$/.exec(word) ?? [];
   if (name === 'node') return (row.node ?? '').toLowerCase() === value;
   if (name === 'state') return row.state === value;
-  return `${row.id} ${row.node ?? ''} ${row.state} ${row.command}`.toLowerCase().includes(word);
+  return `${row.id} ${row.node ?? ''} ${row.state} ${commandText(row)}`.toLowerCase().includes(word);
 }
 
 /** What is large comes first where sizes are compared, as one looks for it. */

@@ -16,6 +16,8 @@ export interface TopRow {
   /** Seconds since it began; null while it waits. */
   readonly seconds: number | null;
   readonly migrations: number;
+  /** How many of its children run as copies on which other nodes; `cpu` and `rss` have them, too. */
+  readonly children: Readonly<Record<string, number>>;
   readonly command: string;
 }
 

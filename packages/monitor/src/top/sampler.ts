@@ -31,8 +31,16 @@ const answerMs = 1500;
 const commandsKept = 20_000;
 
 interface Found {
-  readonly usage: AttemptUsage;
-  readonly cpu: number | undefined;
+  /** Of its own node; undefined where only nodes with children of it have answered. */
+  usage?: AttemptUsage;
+  cpu?: number | undefined;
+  /** Its children that run elsewhere, those of one node together. */
+  readonly children: {
+    readonly node: string;
+    readonly usage: AttemptUsage;
+    readonly cpu: number | undefined;
+    readonly count: number;
+  }[];
 }
 
 /**
@@ -99,11 +107,12 @@ export class TopSampler {
     const found = new Map<BatchId, Map<number, Found>>();
     for (const [at, node] of nodes.entries()) {
       const answer = answers[at];
-      for (const usage of answer?.attempts ?? []) {
-        const ofBatch = found.get(usage.batch) ?? new Map<number, Found>();
-        found.set(usage.batch, ofBatch);
-        const cpu = answer === undefined ? undefined : this.#rates.rate(node.name, answer, usage);
-        ofBatch.set(usage.ordinal, { usage, cpu });
+      if (answer === undefined) continue;
+      for (const usage of answer.attempts)
+        Object.assign(entryOf(found, usage), { usage, cpu: this.#rates.rate(node.name, answer, usage) });
+      for (const { usage, count } of together(answer.guests ?? [])) {
+        const cpu = this.#rates.rate(`${node.name} guests`, answer, usage);
+        entryOf(found, usage).children.push({ node: node.name, usage, cpu, count });
       }
     }
     return found;
@@ -134,7 +143,9 @@ export class TopSampler {
     const rows: TopRow[] = [];
     for (const snapshot of snapshots) {
       const { job, ordinal } = snapshot;
-      const { usage, cpu } = this.#usageOf(job, here.get(ordinal));
+      const entry = here.get(ordinal);
+      const { usage, cpu } = this.#usageOf(job, entry);
+      const children = (entry?.children ?? []).filter((each) => each.usage.attempt === job.attempt);
       const seconds =
         'startedAt' in job && job.startedAt !== undefined ? Math.max(0, now - job.startedAt) / 1000 : null;
       rows.push({
@@ -143,10 +154,14 @@ export class TopSampler {
         snapshot,
         node: 'node' in job && job.node !== undefined ? (names.get(job.node) ?? null) : null,
         state: job.status === 'leased' && usage !== undefined ? 'running' : stateName(job),
-        cpu: cpu ?? sinceStart(usage, seconds),
-        rss: usage?.rss ?? null,
+        cpu: sum(
+          cpu ?? sinceStart(usage, seconds),
+          ...children.map((each) => each.cpu ?? sinceStart(each.usage, seconds)),
+        ),
+        rss: sum(usage?.rss ?? null, ...children.map((each) => each.usage.rss)),
         seconds,
         migrations: job.moves,
+        children: Object.fromEntries(children.map(({ node, count }) => [node, count])),
         command: await this.#command(batch, ordinal),
       });
     }
@@ -155,7 +170,7 @@ export class TopSampler {
 
   /** What a node says of an earlier attempt is not about this one. */
   #usageOf(job: Job, found: Found | undefined): { usage: AttemptUsage | undefined; cpu: number | undefined } {
-    return found !== undefined && found.usage.attempt === job.attempt
+    return found?.usage?.attempt === job.attempt
       ? { usage: found.usage, cpu: found.cpu }
       : { usage: undefined, cpu: undefined };
   }
@@ -175,6 +190,30 @@ export class TopSampler {
   #forget(known: ReadonlySet<BatchId>): void {
     for (const id of this.#batches.keys()) if (!known.has(id)) this.#batches.delete(id);
   }
+}
+
+function entryOf(found: Map<BatchId, Map<number, Found>>, { batch, ordinal }: AttemptUsage): Found {
+  const ofBatch = found.get(batch) ?? new Map<number, Found>();
+  found.set(batch, ofBatch);
+  const entry = ofBatch.get(ordinal) ?? { children: [] };
+  ofBatch.set(ordinal, entry);
+  return entry;
+}
+
+/** All copies of each attempt's children on one node as one. */
+function together(copies: readonly AttemptUsage[]): { readonly usage: AttemptUsage; readonly count: number }[] {
+  const sums = new Map<string, { usage: AttemptUsage; count: number }>();
+  for (const copy of copies) {
+    const key = `${copy.batch}.${copy.ordinal}#${copy.attempt}`;
+    const { usage, count } = sums.get(key) ?? { usage: { ...copy, cpu: 0, rss: 0 }, count: 0 };
+    sums.set(key, { usage: { ...usage, cpu: usage.cpu + copy.cpu, rss: usage.rss + copy.rss }, count: count + 1 });
+  }
+  return [...sums.values()];
+}
+
+/** Null where its own node does not say. */
+function sum(own: number | null, ...others: readonly (number | null)[]): number | null {
+  return own === null ? null : others.reduce<number>((total, each) => total + (each ?? 0), own);
 }
 
 /** A start is recorded a moment after it, and a node may still know what the record says has ended. */

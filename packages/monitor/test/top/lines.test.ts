@@ -62,6 +62,13 @@ test('200 × 60 has room for long names and commands', () => {
   expect(texts(lines)[3]).toMatch(/^b123456\.1000000 a-node-with-a-na running +10\.0 +1MiB +0:05 +12 x{130,}$/);
 });
 
+test('where children of a job run is told before its command, and can be filtered by', () => {
+  const spread = row('b7.1', { children: { altair: 2, deneb: 1 } });
+  const text = topText(snapshotOf([spread, row('b7.2')]));
+  expect(text).toMatch(/\nb7\.1 +vega .* 0 \[2 on altair, 1 on deneb\] sleep 5\nb7\.2 +vega .* 0 sleep 5\n$/);
+  expect(arrange([spread, row('b7.2')], 'altair', 'id', false)).toEqual([spread]);
+});
+
 test('no size breaks the table', () => {
   for (const columns of [1, 4, 9, 20, 33, 80])
     for (const rows of [1, 2, 3, 7, 8, 24])

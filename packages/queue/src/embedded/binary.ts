@@ -1,8 +1,9 @@
 import { accessSync, constants } from 'node:fs';
-import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 import { ExitCode, OmxError } from '@omx/core';
+
+import { ownFolder } from './home.ts';
 
 /**
  * The server program: `OMX_REDIS_SERVER`, else `redis-server` or `valkey-server` on PATH, else the one that
@@ -13,7 +14,7 @@ export function findRedisServer(env: Readonly<Record<string, string | undefined>
   const folders = [...(env['PATH'] ?? '').split(delimiter), '/usr/bin', '/usr/local/bin', '/usr/sbin'].filter(
     (dir) => dir !== '',
   );
-  const cache = env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+  const cache = env['XDG_CACHE_HOME'] ?? join(ownFolder(), '.cache');
   const candidates =
     explicit !== undefined && explicit !== ''
       ? [explicit]

@@ -26,7 +26,20 @@ export function defaultHome(env: Readonly<Record<string, string | undefined>>): 
   const explicit = env['OMX_HOME'];
   if (explicit !== undefined && explicit !== '') return resolve(explicit);
   const state = env['XDG_STATE_HOME'];
-  return state !== undefined && state.startsWith('/') ? join(state, 'omx') : join(homedir(), '.local', 'state', 'omx');
+  return state !== undefined && state.startsWith('/')
+    ? join(state, 'omx')
+    : join(ownFolder(), '.local', 'state', 'omx');
+}
+
+/** This account's own folder; `/` for one that has none, as in a container for a bare uid. */
+export function ownFolder(): string {
+  try {
+    const folder = homedir();
+    return folder.startsWith('/') ? folder : '/';
+  } catch {
+    // No HOME, and no entry in the list of users.
+    return '/';
+  }
 }
 
 export function homeAt(dir: string, env: Readonly<Record<string, string | undefined>>): Home {

@@ -1,75 +1,52 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
-import { attemptId, indexOf } from '@omx/core';
+import { attemptId, indexOf, OmxError } from '@omx/core';
 import {
   checkDigest,
   checkImage,
   type CriuProgram,
-  isReleased,
-  receiveInto,
-  pageServerBytes,
-  receivePages,
+  type EndedEvent,
+  type ImageManifest,
   type Shepherd,
-  type StartRequest,
 } from '@omx/launch';
 import type {
   AbortRequest,
   AttemptName,
-  BatchStore,
   CopyReady,
   Done,
   JobSnapshot,
-  JobStore,
   ReceiveRequest,
   Receiver,
   Refusal,
   SettleRequest,
   ThawRequest,
 } from '@omx/queue';
-import type { Logger } from 'pino';
 
-import type { Attempt, Attempts } from '../attempt.ts';
-import type { BatchCache, BatchRuntime } from '../batch-cache.ts';
-import type { JobDemand } from '../capacity.ts';
+import type { Attempt } from '../attempt.ts';
+import type { BatchRuntime } from '../batch-cache.ts';
 import { writeNote } from '../capsule-jobs.ts';
-import type { Executor } from '../executor.ts';
 import { jobFolder, removeJobFolder } from '../job-folders.ts';
-import { type Arrival, mayStillCome, namesUs, noteArrival, readArrival } from './arrival-state.ts';
+import type { ArrivalOptions } from './arrival-options.ts';
+import {
+  type Arrival,
+  arrivingFolder,
+  forgetArrival,
+  mayStillCome,
+  namesUs,
+  noteArrival,
+  removeArrived,
+} from './arrival-state.ts';
+import { openArrivals } from './arrival-recovery.ts';
 import { layOut } from './lay-out.ts';
 import { attemptOnTheMove } from './on-the-move.ts';
+import { openReception, receiverOf, type Reception, stopReceiving } from './reception.ts';
 import { refusalOf } from './refusals.ts';
 import { thawAttempt, type WaitingCopy } from './thaw-attempt.ts';
 import { misfit } from './traits.ts';
 
-export interface ArrivalOptions {
-  readonly nodeDir: string;
-  /** This node's name, and where others reach it. */
-  readonly node: string;
-  readonly address: string;
-  readonly attempts: Attempts;
-  readonly cache: BatchCache;
-  readonly jobs: Pick<JobStore, 'read'>;
-  readonly batches: Pick<BatchStore, 'addNote'>;
-  readonly shepherd: Pick<Shepherd, 'start' | 'acknowledge'>;
-  readonly criu: () => Promise<CriuProgram>;
-  readonly executor: Pick<Executor, 'copyStarted' | 'lose' | 'onRoom'>;
-  /** What would start the attempt from the beginning; it makes an empty folder for it. */
-  readonly request: (attempt: Attempt) => Promise<StartRequest>;
-  /** Why the node takes no job that needs so much now. */
-  readonly refusal: (demand: JobDemand, rss: number) => Refusal | undefined;
-  /** Why the node keeps no image of about so many bytes. */
-  readonly keepRefusal: (bytes: number) => Refusal | undefined;
-  /** The attempt is this node's now; somebody may have wished something of it meanwhile. */
-  readonly arrived: (attempt: Attempt) => void;
-  readonly log: Logger;
-}
-
 /** The record is looked at so often while somebody else may still change it. */
 const lookMs = 500;
-/** Whoever asks to be received freezes the job, and sends it, at once. */
-const receiveMs = 60_000;
-const slowestBytesAMs = 10_000;
 /** An image that is kept is fetched out of the arrivals soon after it is complete. */
 const keptMs = 300_000;
 const tries = 3;
@@ -110,60 +87,64 @@ export class Arrivals {
       if (reason !== undefined) return reason;
     }
     const key = this.#keyOf(name, runtime);
-    const before = this.#all.get(key);
-    if (before !== undefined) await this.#drop(key, before);
-    if (this.#options.attempts.get(key) !== undefined) return { refused: `${key} is at this node already` };
-    const dir = join(this.#folder, key);
-    rmSync(dir, { recursive: true, force: true });
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    const arrival: Arrival = { name, from, runtime, dir, isComplete: false, busy: Promise.resolve() };
+    const dir = arrivingFolder(this.#options.nodeDir, key, purpose);
+    const place = basename(dir);
+    if (!(await this.#makeWay(place))) return { refused: `${key} is on its way to this node already` };
+    const arrival: Arrival = { name, from, runtime, dir, isComplete: false, failures: 0, busy: Promise.resolve() };
     if (purpose === 'move') {
-      const [snapshot] = await this.#options.jobs.read(runtime.batch, [ordinal]);
-      if (snapshot?.job.attempt !== attempt) return { refused: `${key} is over` };
+      const snapshot = await this.#record(arrival);
+      if (!mayStillCome(arrival, snapshot)) return { refused: `${key} is over` };
       // Others may have come since; between this look and the slot that is kept nothing can.
       const noMore = refusal(demand, traits.rss);
       if (noMore !== undefined) return noMore;
+      if (this.#options.attempts.get(key) !== undefined) return { refused: `${key} is at this node already` };
       Object.assign(arrival, { attempt: this.#keepSlot(runtime, snapshot) });
-    }
-    this.#all.set(key, arrival);
+    } else if (this.#all.has(place)) return { refused: `an image of ${key} is on its way to this node already` };
+    this.#all.set(place, arrival);
+    let opened: Reception;
     try {
-      const timeoutMs = receiveMs + traits.rss / slowestBytesAMs;
-      arrival.reception = await receiveInto({ host: address, into: dir, timeoutMs });
-      if (purpose === 'move' && traits.rss >= pageServerBytes)
-        arrival.pages = await receivePages({ criu, host: address, image: join(dir, 'image'), timeoutMs });
+      // In its turn: who asks again meanwhile waits, and ends it then.
+      opened = await this.#inTurn(arrival, async () => {
+        await removeArrived(dir);
+        mkdirSync(dir, { recursive: true, mode: 0o700 });
+        return Object.assign(arrival, await openReception(request, { criu, address, dir }));
+      });
+      // The shepherd may be gone since, and all that was begun with it.
+      if (this.#closed) throw new OmxError(`node ${this.#options.node} is leaving`, { code: 'LEAVING' });
     } catch (error) {
-      await this.#drop(key, arrival);
+      await stopReceiving(arrival);
+      await this.#drop(place, arrival);
       return refusalOf(error);
     }
+    if (arrival.isOver === true) return { refused: `${key} was asked for again` };
+    const drop = (): void => void this.#inTurn(arrival, async () => this.#drop(place, arrival));
     // Where nothing comes, nobody asks for it either.
-    arrival.reception.done.catch(async () => this.#inTurn(arrival, async () => this.#drop(key, arrival)));
-    if (purpose === 'move') this.#watch(key, arrival);
-    else arrival.timer = setTimeout(() => void this.#drop(key, arrival), keptMs).unref();
-    const { reception, pages } = arrival;
-    return {
-      ...{ host: address, port: reception.port, token: reception.token },
-      ...(pages === undefined ? {} : { pages: { port: pages.port, token: pages.token } }),
-    };
+    opened.reception.done.catch(drop);
+    if (purpose === 'move') this.#watch(place, arrival);
+    else arrival.timer = setTimeout(drop, keptMs).unref();
+    return receiverOf(address, opened);
   }
 
-  /** Answers `thaw`: everything was sent. */
+  /** Answers `thaw`: everything was sent, or is under way; others have their turn while it comes. */
   async thaw({ digest, ...name }: ThawRequest): Promise<CopyReady | Refusal> {
     const found = await this.#find(name);
     if (found === undefined || (found.arrival.reception === undefined && !found.arrival.isComplete))
       return { refused: 'nothing of it has arrived' };
     const { key, arrival } = found;
+    await arrival.reception?.done.catch(() => undefined);
     return this.#inTurn(arrival, async () => {
       // Asked again, as the answer took long; or it was dropped meanwhile.
       if (arrival.copy !== undefined) return { ready: true };
-      if (this.#all.get(key) !== arrival) return { refused: 'it was dropped here' };
+      if (arrival.isOver === true) return { refused: 'it was dropped here' };
       try {
         await arrival.reception?.done;
         const image = join(arrival.dir, 'image');
         checkDigest(image, digest);
-        await checkImage(image, await this.#options.criu());
+        const checked = await checkImage(image, await this.#options.criu(), arrival.digests);
+        if (this.#closed) return { refused: `node ${this.#options.node} is leaving` };
         noteArrival(arrival);
         arrival.isComplete = true;
-        arrival.copy = await this.#makeCopy(arrival);
+        arrival.copy = await this.#makeCopy(arrival, checked);
         return { ready: true };
       } catch (error) {
         this.#options.log.warn({ err: error, job: key }, 'a job that was to come here cannot go on here');
@@ -175,7 +156,7 @@ export class Arrivals {
   /** Answers `settle`. */
   async settle(request: SettleRequest): Promise<Done | Refusal> {
     const found = await this.#find(request);
-    if (found === undefined) return { refused: 'nothing of it has arrived' };
+    if (found === undefined) return this.#loseUnknown(request);
     if (!found.arrival.isComplete) return { refused: 'it has not arrived as a whole' };
     await this.#look(found.key, found.arrival);
     return { done: true };
@@ -195,25 +176,14 @@ export class Arrivals {
    * What an earlier worker had received, as far as it was complete; everything else is removed. Before others are asked
    * which attempts the shepherd has: those that are taken up here are none of theirs.
    */
-  async recover({ running, unreported }: Shepherd['hello']): Promise<void> {
-    const { cache, jobs, shepherd } = this.#options;
-    for (const key of existsSync(this.#folder) ? readdirSync(this.#folder) : []) {
-      const dir = join(this.#folder, key);
-      const known = readArrival(dir);
-      const runtime = known === undefined ? undefined : await cache.get(known.batch);
-      const pid = running.find((each) => each.key === key)?.pid;
-      // Let go of and not noted: it is running, and the attempt is adopted as any other.
-      if (known === undefined || runtime === undefined || (pid !== undefined && (await isReleased(pid)))) {
-        rmSync(dir, { recursive: true, force: true });
-        continue;
-      }
-      const { from, ...name } = known;
-      const [snapshot] = await jobs.read(runtime.batch, [name.ordinal]);
-      if (snapshot === undefined) continue;
-      const attempt = this.#keepSlot(runtime, snapshot);
-      const arrival: Arrival = { name, from, runtime, dir, attempt, isComplete: true, busy: Promise.resolve() };
+  async recover(hello: Shepherd['hello']): Promise<void> {
+    const { shepherd } = this.#options;
+    for (const { key, pid, snapshot, ...begun } of await openArrivals(this.#folder, hello, this.#options)) {
+      const attempt = this.#keepSlot(begun.runtime, snapshot);
+      const arrival: Arrival = { ...begun, attempt };
+      if (pid !== undefined) shepherd.end(key, 'fenced', 0);
       // The copy has died with the worker that held it. The shepherd knows its key until it hears that this was heard.
-      if (pid !== undefined || unreported.includes(key)) {
+      if (pid !== undefined || hello.unreported.includes(key)) {
         arrival.busy = new Promise((resolve) => {
           attempt.hears = (event) => {
             if (event.type === 'started') return;
@@ -235,10 +205,28 @@ export class Arrivals {
   /** Nothing more comes here; what has not arrived for good stays where it was. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const [key, arrival] of this.#all)
+    for (const [place, arrival] of [...this.#all]) {
       await this.#inTurn(arrival, async () => {
-        if (!(await this.#isOurs(arrival).catch(() => false))) await this.#drop(key, arrival);
+        if (!(await this.#isOurs(arrival).catch(() => false))) await this.#drop(place, arrival);
       });
+      // With what is left of it.
+      await arrival.busy;
+    }
+  }
+
+  /** The shepherd is gone: who comes next sees to all that was begun, and nothing of it may be touched from here. */
+  async abandon(): Promise<void> {
+    this.#closed = true;
+    const all = [...this.#all.values()];
+    this.#all.clear();
+    for (const arrival of all) {
+      arrival.isOver = true;
+      clearInterval(arrival.timer);
+    }
+    await Promise.all(all.map(stopReceiving));
+    // Nobody else tells whoever makes a copy, or waits for its end.
+    for (const { attempt } of all)
+      attempt?.hears?.({ type: 'refused', key: attempt.key, stage: 'lease', errno: 'ECANCELED', at: Date.now() });
   }
 
   #keyOf({ ordinal, attempt }: AttemptName, { batch }: BatchRuntime): string {
@@ -258,7 +246,38 @@ export class Arrivals {
     return attempt;
   }
 
-  async #makeCopy(arrival: Arrival): Promise<WaitingCopy> {
+  /** Should the record name this node all the same, nobody else would ever find out that it has nothing of the job. */
+  async #loseUnknown(name: AttemptName): Promise<Done | Refusal> {
+    const { cache, jobs, attempts, executor } = this.#options;
+    const runtime = await cache.get(name.batch);
+    const [snapshot] = runtime === undefined ? [] : await jobs.read(runtime.batch, [name.ordinal]);
+    const attempt = runtime === undefined ? undefined : attempts.get(this.#keyOf(name, runtime));
+    if (attempt !== undefined && attempt.phase !== 'arriving') return { done: true };
+    if (attempt === undefined && runtime !== undefined && snapshot && namesUs({ name, runtime }, snapshot))
+      executor.lose(this.#keepSlot(runtime, snapshot));
+    return { refused: 'nothing of it has arrived' };
+  }
+
+  /**
+   * Something of the same job may have come before, which this asks for again.
+   * @returns false where the job may yet go on from it
+   */
+  async #makeWay(place: string): Promise<boolean> {
+    const before = this.#all.get(place);
+    if (before === undefined) return true;
+    return this.#inTurn(before, async () => {
+      if (before.isOver === true) return true;
+      if (before.isComplete) {
+        const snapshot = await this.#record(before);
+        if (namesUs(before, snapshot) || mayStillCome(before, snapshot)) return false;
+      }
+      await this.#drop(place, before);
+      return true;
+    }).finally(async () => before.busy);
+  }
+
+  /** @param checked where that was done a moment ago */
+  async #makeCopy(arrival: Arrival, checked?: ImageManifest): Promise<WaitingCopy> {
     const { nodeDir, shepherd, request } = this.#options;
     const { attempt, dir } = arrival;
     if (attempt === undefined) throw new Error('an image that is kept is not thawed');
@@ -267,65 +286,82 @@ export class Arrivals {
       ...{ shepherd, criu: await this.#options.criu(), attempt, request: start },
       folder: jobFolder(nodeDir, attempt),
       image: join(dir, 'image'),
+      checked,
       log: join(dir, 'log'),
     });
   }
 
   #watch(key: string, arrival: Arrival): void {
+    let isLooking = false;
     arrival.timer = setInterval(() => {
-      this.#look(key, arrival).catch((error: unknown) =>
-        this.#options.log.error({ err: error, job: key }, 'the record of a job that is to come here cannot be read'),
-      );
+      // The queue may be away for long.
+      if (isLooking) return;
+      isLooking = true;
+      this.#look(key, arrival)
+        .catch((error: unknown) =>
+          this.#options.log.error({ err: error, job: key }, 'the record of a job that is to come here cannot be read'),
+        )
+        .finally(() => (isLooking = false));
     }, lookMs);
   }
 
   /** The record says whose it is. */
   async #look(key: string, arrival: Arrival): Promise<void> {
     await this.#inTurn(arrival, async () => {
-      if (this.#all.get(key) !== arrival) return;
+      if (arrival.isOver === true) return;
       const snapshot = await this.#record(arrival);
       if (namesUs(arrival, snapshot)) await this.#take(key, arrival, snapshot);
       else if (!mayStillCome(arrival, snapshot)) await this.#drop(key, arrival);
     });
   }
 
-  /** The commit has been made: the original is dead, and the job is ours, come what may. */
+  /** The commit has been made: the original is dead, and the job is ours. */
   async #take(key: string, arrival: Arrival, snapshot: JobSnapshot): Promise<void> {
-    const { attempt, runtime } = arrival;
-    if (attempt === undefined) return;
-    const { nodeDir, node, executor, arrived, batches, log } = this.#options;
+    const { attempt } = arrival;
+    const { nodeDir, executor, arrived, holdsLease, log } = this.#options;
+    // Others may be about to take it; the next look tells.
+    if (attempt === undefined || !holdsLease()) return;
     attempt.snapshot = snapshot;
-    for (let left = tries; ; left -= 1) {
-      try {
-        const copy = (arrival.copy ??= await this.#makeCopy(arrival));
-        // By now the record names this node: what it says of the start is true for the copy.
-        if ('startedAt' in snapshot.job && snapshot.job.startedAt !== undefined)
-          attempt.startedAt = snapshot.job.startedAt;
-        writeNote(nodeDir, attempt, { shape: copy.shape, earlier: copy.earlier });
-        const end = await copy.go();
-        this.#end(key, arrival);
-        log.info({ job: key, from: arrival.from }, 'a job has come here');
-        executor.copyStarted(attempt, copy, end);
-        arrived(attempt);
-        return;
-      } catch (error) {
-        delete arrival.copy;
-        log.warn({ err: error, job: key }, 'the copy of a job that has come here was lost');
-        if (left > 1) continue;
-        const why = `it came to ${node} and could not go on there: ${refusalOf(error).refused}`;
-        await batches.addNote(runtime.batch.id, `${key}: ${why}`).catch(() => undefined);
-        this.#end(key, arrival);
-        executor.lose(attempt);
-        return;
-      }
+    let copy: WaitingCopy;
+    let end: EndedEvent | undefined;
+    try {
+      copy = arrival.copy ??= await this.#makeCopy(arrival);
+      // By now the record names this node: what it says of the start is true for the copy.
+      if ('startedAt' in snapshot.job && snapshot.job.startedAt !== undefined)
+        attempt.startedAt = snapshot.job.startedAt;
+      writeNote(nodeDir, attempt, { shape: copy.shape, earlier: copy.earlier });
+      end = await copy.go();
+    } catch (error) {
+      return this.#retry(key, arrival, error);
     }
+    forgetArrival(arrival);
+    executor.copyStarted(attempt, copy, end);
+    log.info({ job: key, from: arrival.from }, 'a job has come here');
+    this.#clear(key, arrival);
+    arrived(attempt);
+  }
+
+  /** The next look makes another copy, should the job still be ours then; but not for ever. */
+  async #retry(key: string, arrival: Arrival, error: unknown): Promise<void> {
+    const { attempt, runtime } = arrival;
+    const { batches, executor, node, log } = this.#options;
+    await arrival.copy?.abort().catch(() => undefined);
+    delete arrival.copy;
+    if (arrival.isOver === true || attempt === undefined) return;
+    log.warn({ err: error, job: key }, 'the copy of a job that has come here was lost');
+    arrival.failures += 1;
+    if (arrival.failures < tries) return;
+    this.#clear(key, arrival);
+    executor.lose(attempt);
+    const why = `it came to ${node} and could not go on there: ${refusalOf(error).refused}`;
+    await batches.addNote(runtime.batch.id, `${key}: ${why}`).catch(() => undefined);
   }
 
   /** It goes on elsewhere, or not at all. */
-  async #drop(key: string, arrival: Arrival): Promise<void> {
+  async #drop(place: string, arrival: Arrival): Promise<void> {
     const { attempts, nodeDir, executor } = this.#options;
-    if (this.#all.get(key) !== arrival) return;
-    this.#end(key, arrival);
+    if (arrival.isOver === true) return;
+    this.#clear(place, arrival);
     await arrival.copy?.abort().catch(() => undefined);
     if (arrival.attempt === undefined) return;
     attempts.remove(arrival.attempt);
@@ -333,11 +369,17 @@ export class Arrivals {
     executor.onRoom();
   }
 
-  #end(key: string, { timer, reception, pages, dir }: Arrival): void {
-    clearTimeout(timer);
-    this.#all.delete(key);
-    for (const each of [reception, pages]) each?.stop().catch(() => undefined);
-    rmSync(dir, { recursive: true, force: true });
+  /** Nobody waits until its folder is gone but who wants the place (`#makeWay`). */
+  #clear(place: string, arrival: Arrival): void {
+    arrival.isOver = true;
+    clearInterval(arrival.timer);
+    void this.#inTurn(arrival, async () => {
+      await stopReceiving(arrival);
+      await removeArrived(arrival.dir).catch((error: unknown) =>
+        this.#options.log.error({ err: error }, 'what has arrived could not be removed'),
+      );
+      if (this.#all.get(place) === arrival) this.#all.delete(place);
+    });
   }
 
   async #record({ runtime, name }: Arrival): Promise<JobSnapshot> {

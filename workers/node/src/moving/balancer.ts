@@ -7,12 +7,13 @@ import {
   type MigrationHistory,
   withoutMove,
 } from '@omx/balance';
-import { errorOf, type NodeInfo } from '@omx/core';
+import { type BatchId, errorOf, type NodeInfo } from '@omx/core';
 import type { BalancerSeat, MovableJob, NodeAsker, NodeStore } from '@omx/queue';
 import { isRefusal } from '@omx/queue';
 import type { Logger } from 'pino';
 
 import type { Attempts } from '../attempt.ts';
+import type { JobLengths } from './job-lengths.ts';
 import { freeSlots } from './placement-of-moves.ts';
 import { RefusedMoves } from './refused-moves.ts';
 
@@ -22,10 +23,14 @@ const roundMs = 1000;
 const restMs = 3000;
 /** Longer than a rest, so that the seat is kept over it. */
 const seatMs = 10_000;
+/** Who has the seat keeps it for so long after the last job that could be moved: the next one would have to learn all anew. */
+const concernedForMs = 10_000;
 /** A round waits so long for answers; a crowded node may take longer, and it is the one that matters. */
 const answerMs = 1000;
 /** What a node has said counts for so long. */
 const knownForMs = 8000;
+/** What a job wants is not measured well while it moves and so long afterwards. */
+const settlingMs = 5000;
 /** A job that a node would not have is not sent there again for so long; what kept it may have ended by then. */
 const refusedMs = 60_000;
 /** A move may take so many times what was reckoned, and so long at least, before its answer is not waited for any more. */
@@ -37,24 +42,30 @@ interface BalancerOptions {
   readonly nodes: Pick<NodeStore, 'list'>;
   readonly asker: Pick<NodeAsker, 'askJson'>;
   readonly attempts: Attempts;
+  readonly lengths: Pick<JobLengths, 'all'>;
   readonly log: Logger;
   readonly random?: () => number;
 }
 
 /**
  * Moves running jobs to where they get on better. One worker does so for all nodes; only those that have jobs which can be
- * moved apply for it, so a cluster without such jobs asks nothing of the queue.
+ * moved apply for it, so a cluster without such jobs asks nothing of the queue. Who does it goes on when its own jobs have
+ * ended: it is the idle nodes that others' jobs go to.
  */
 export class Balancer {
   readonly #options: BalancerOptions;
   readonly #refused = new RefusedMoves(refusedMs);
   /** Jobs whose move has been asked for and not answered. */
   readonly #moving = new Set<string>();
+  /** What they wanted of the processors before, and those that have moved lately. */
+  readonly #wanted = new Map<string, number>();
   /** What each node has said last of its jobs, and when. */
   readonly #answers = new Map<string, { readonly jobs: readonly MovableJob[]; readonly at: number }>();
   readonly #asking = new Map<string, Promise<void>>();
   #history: MigrationHistory = emptyHistory;
   #hasSeat = false;
+  /** When a job was last seen, on any node, that could be moved. */
+  #concernedAt = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
   constructor(options: BalancerOptions) {
@@ -63,9 +74,8 @@ export class Balancer {
 
   /** One round. @returns when to call it next, in milliseconds from now */
   async look(): Promise<number> {
-    const { seat, nodes, attempts } = this.#options;
-    const isConcerned = [...attempts.all()].some(({ launcher, phase }) => launcher === 'criu' && phase === 'running');
-    if (!isConcerned) {
+    const { seat, nodes } = this.#options;
+    if (!this.#isConcerned) {
       await this.leave();
       return restMs;
     }
@@ -79,6 +89,11 @@ export class Balancer {
     if (up.filter(({ role }) => role !== 'home').length === 0 || up.length < 2) return restMs;
     await this.#round(up);
     return roundMs;
+  }
+
+  get #isConcerned(): boolean {
+    if (this.#hasSeat && performance.now() - this.#concernedAt < concernedForMs) return true;
+    return [...this.#options.attempts.all()].some(({ launcher, phase }) => launcher === 'criu' && phase === 'running');
   }
 
   /** Lets another worker do it. */
@@ -97,7 +112,7 @@ export class Balancer {
   }
 
   async #round(nodes: readonly NodeInfo[]): Promise<void> {
-    const { random = Math.random } = this.#options;
+    const { random = Math.random, lengths } = this.#options;
     await Promise.race([Promise.all(nodes.map(async ({ name }) => this.#ask(name))), wait(answerMs)]);
     const now = performance.now();
     this.#refused.prune(now);
@@ -109,10 +124,17 @@ export class Balancer {
       // A job that two know of has moved: who was asked last is right.
       .toSorted((one, other) => one.at - other.at);
     const known = new Map(answered.flatMap(({ node, jobs }) => jobs.map((job) => [job.id, { node, job }])));
+    const sharing = [...known.values()].filter(({ job }) => job.oversubscribe).map(({ job }) => job.batch);
+    for (const id of this.#wanted.keys()) if (!known.has(id)) this.#wanted.delete(id);
+    const expected = await lengths.all(new Set(sharing));
     const snapshot = {
       nodes: answered.map(({ node, jobs }) => balancedNode(node, jobs)),
-      jobs: [...known.values()].map(({ node, job }) => this.#balancedJob(node.name, job, nodes, now)),
+      jobs: [...known.values()].map(({ node, job }) => ({
+        ...this.#balancedJob(node.name, job, nodes, now),
+        ...lengthOf(job, expected),
+      })),
     };
+    if (snapshot.jobs.some(({ immovable }) => immovable === undefined)) this.#concernedAt = now;
     const round = decide(snapshot, this.#history, { now, random });
     this.#history = round.history;
     for (const migration of round.migrations) {
@@ -140,8 +162,10 @@ export class Balancer {
     const { id, cpus, rss, ageMs, moves, slots, oversubscribe, lastMovedMsAgo } = job;
     const immovable = this.#moving.has(id) ? 'it is being moved' : job.immovable;
     const places = (job.places ?? nodes.map(({ name }) => name)).filter((name) => !this.#refused.has(id, name, now));
+    const isSettling = this.#moving.has(id) || (lastMovedMsAgo ?? Infinity) < settlingMs;
     return {
-      ...{ id, node, cpus, rss, ageMs, moves },
+      ...{ id, node, rss, ageMs, moves },
+      cpus: isSettling ? Math.max(cpus, this.#wanted.get(id) ?? 1) : cpus,
       ...(oversubscribe ? {} : { slots }),
       ...(lastMovedMsAgo === undefined ? {} : { lastMovedAt: now - lastMovedMsAgo }),
       ...(immovable === undefined ? { places: new Set(places) } : { immovable }),
@@ -152,6 +176,7 @@ export class Balancer {
     const { asker, log } = this.#options;
     const { batch, ordinal, attempt } = job;
     this.#moving.add(id);
+    this.#wanted.set(id, job.cpus);
     const answer = await asker
       .askJson(
         from,
@@ -172,6 +197,15 @@ async function wait(ms: number): Promise<void> {
   await new Promise<void>((resolve) => {
     setTimeout(resolve, ms).unref();
   });
+}
+
+/** Of a job that has a slot to itself nothing is expected: it gets on as fast as it can. */
+function lengthOf(
+  { batch, cpuMs, oversubscribe }: MovableJob,
+  expected: ReadonlyMap<BatchId, number>,
+): Pick<BalancedJob, 'cpuMs' | 'expectedCpuMs'> {
+  const expectedCpuMs = oversubscribe ? expected.get(batch) : undefined;
+  return expectedCpuMs === undefined ? {} : { cpuMs, expectedCpuMs };
 }
 
 function balancedNode(node: NodeInfo, jobs: readonly MovableJob[]): BalancedNode {

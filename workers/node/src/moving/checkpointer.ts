@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { checkpoint, type CriuProgram, imageDigest, type CapsuleJob } from '@omx/launch';
+import { type CapsuleJob, checkpoint, type CriuProgram, imageDigest, type Shepherd } from '@omx/launch';
 import {
   type AttemptName,
   type BatchStore,
@@ -23,7 +23,8 @@ import type { BatchCache } from '../batch-cache.ts';
 import { childrenAwayReason } from './children/obstacle.ts';
 import type { ImageDropper } from './image-dropper.ts';
 import type { ImagePlaces } from './image-places.ts';
-import { refusalOf } from './refusals.ts';
+import { busyReason, refusalOf } from './refusals.ts';
+import { undisturbed } from './undisturbed.ts';
 
 interface CheckpointerOptions {
   readonly nodeDir: string;
@@ -36,6 +37,7 @@ interface CheckpointerOptions {
   readonly images: ImageStore;
   readonly dropper: ImageDropper;
   readonly moveLog: Pick<MoveLog, 'append'>;
+  readonly shepherd: Pick<Shepherd, 'suspended' | 'suspensions'>;
   readonly criu: () => Promise<CriuProgram>;
   readonly capsuleJob: (attempt: Attempt) => CapsuleJob | Promise<CapsuleJob>;
   readonly traits: (attempt: Attempt) => Promise<JobTraits>;
@@ -129,9 +131,11 @@ export class Checkpointer {
     const options = { criu: await criu(), job: await capsuleJob(attempt), image };
     const obstacle = obstacleOf(attempt);
     if (obstacle !== undefined) return obstacle;
+    const requireCalm = undisturbed(this.#options.shepherd, attempt.key);
     attempt.inHand = 'image';
     // While the image travels the job is free, to be moved for example; then this image is not needed.
     const { manifest, pauseMs } = await checkpoint(options).finally(() => delete attempt.inHand);
+    requireCalm();
     const digest = imageDigest(image);
     const refusal = await place.give(image, digest);
     if (refusal !== undefined) return refusal;
@@ -191,6 +195,5 @@ function obstacleOf(attempt: Attempt): Refusal | undefined {
   const children = childrenAwayReason(attempt);
   if (children !== undefined) return { refused: children, hint: 'ask again when they have ended' };
   if (attempt.inHand === undefined) return undefined;
-  const doing = { move: 'moved', image: 'copied into an image', freeze: 'frozen', thaw: 'thawed' }[attempt.inHand];
-  return { refused: `it is being ${doing} just now`, hint: 'ask again when that is done' };
+  return { refused: busyReason(attempt.inHand), hint: 'ask again when that is done' };
 }

@@ -3,42 +3,43 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isOmxError, OmxError } from '@omx/core';
 import {
   type CriuProgram,
-  type EndedEvent,
   freeze,
   type Frozen,
   imageDigest,
-  send,
+  openSending,
+  RunningDigests,
+  runningDigestsBytes,
+  type Sending,
   type Shepherd,
   type StartRequest,
 } from '@omx/launch';
 import {
   type AttemptName,
   type BatchStore,
-  isRefusal,
   type JobStore,
   lateAnswer,
   type Migrated,
-  type MoveAnswers,
   type MoveLog,
   type NodeAsker,
   queueClock,
-  type Receiver,
+  type Refusal,
   type ThawRequest,
 } from '@omx/queue';
 import type { Logger } from 'pino';
 
 import type { Attempt, Attempts } from '../attempt.ts';
 import type { BatchCache } from '../batch-cache.ts';
-import { capsuleJobOf, writeNote } from '../capsule-jobs.ts';
+import { capsuleJobOf } from '../capsule-jobs.ts';
 import { jobFolder, removeJobFolder } from '../job-folders.ts';
 import type { Executor } from '../executor.ts';
-import { layOut } from './lay-out.ts';
-import type { LeavingFolder, LeavingJournal } from './leaving.ts';
+import { askMover } from './ask-mover.ts';
+import { Death } from './death.ts';
+import type { LeavingFolder } from './leaving.ts';
 import { childrenAwayReason } from './children/obstacle.ts';
-import { attemptOnTheMove } from './on-the-move.ts';
-import { cannotMove, refusalOf } from './refusals.ts';
-import { thawAttempt } from './thaw-attempt.ts';
+import { busyReason, cannotMove, refusalOf } from './refusals.ts';
+import { slowestBytesAMs } from './reception.ts';
 import { readTraits } from './traits.ts';
+import { undisturbed } from './undisturbed.ts';
 
 export interface DepartureOptions {
   readonly nodeDir: string;
@@ -50,8 +51,8 @@ export interface DepartureOptions {
   readonly jobs: Pick<JobStore, 'read'>;
   readonly asker: Pick<NodeAsker, 'askJson'>;
   readonly moveLog: Pick<MoveLog, 'append'>;
-  readonly executor: Pick<Executor, 'record' | 'hearEnd' | 'lose' | 'copyStarted' | 'onRoom'>;
-  readonly shepherd: Pick<Shepherd, 'start' | 'acknowledge'>;
+  readonly executor: Pick<Executor, 'record' | 'hearEnd' | 'lose' | 'copyStarted' | 'fence' | 'onRoom'>;
+  readonly shepherd: Pick<Shepherd, 'start' | 'acknowledge' | 'suspended' | 'suspensions'>;
   readonly leaving: LeavingFolder;
   readonly criu: () => Promise<CriuProgram>;
   /** Whether the node may run its jobs: what it must not run it must not give away. */
@@ -81,19 +82,19 @@ const answerMs = 20_000;
 const askAgainMs = 5000;
 /** A job stands still for this long at the most, and longer if it is large. */
 const holdMs = 120_000;
-const slowestBytesAMs = 10_000;
 const sendMs = 30_000;
 /** The shepherd tells of the death of the original. */
 const deathMs = 15_000;
-/** What criu had begun to kill when its worker died is dead by then. */
-const dyingMs = 3000;
+/** The queue may be away while the job stands still. */
+const recordMs = 10_000;
+const outOfTouch: Refusal = { refused: 'this node is out of touch with the queue' };
 
 /** The source's side of the hand-over, which the README beside this file describes. */
 export class Departures implements Mover {
   readonly #options: DepartureOptions;
   readonly #underWay = new Set<Promise<unknown>>();
-  readonly #recovered: { readonly attempt: Attempt; readonly journal: LeavingJournal; readonly death: Death }[] = [];
   #closed = false;
+  #isAbandoned = false;
 
   constructor(options: DepartureOptions) {
     this.#options = options;
@@ -109,7 +110,7 @@ export class Departures implements Mover {
     if (attempt.paused === true) return 'it is paused; omx resume lets it go on';
     if (attempt.snapshot.job.status !== 'running') return 'it has only just started';
     if (attempt.cancelledBy !== undefined) return 'it is being cancelled';
-    if (inHand !== undefined) return 'it is being moved, frozen or copied just now';
+    if (inHand !== undefined) return `${busyReason(inHand)}; ask again when that is done`;
     const children = childrenAwayReason(attempt);
     if (children !== undefined) return children;
     return this.#closed ? `node ${this.#options.node} is leaving` : undefined;
@@ -130,111 +131,16 @@ export class Departures implements Mover {
     }
   }
 
-  /**
-   * Takes up what an earlier worker had sent off before it died: it had begun to end the original. Before others are asked
-   * which attempts the shepherd has.
-   */
-  async recover({ running }: Shepherd['hello']): Promise<void> {
-    const { leaving, cache, jobs, attempts } = this.#options;
-    for (const key of leaving.keys()) {
-      const journal = leaving.read(key);
-      const runtime = journal === undefined ? undefined : await cache.get(journal.batch);
-      const [snapshot] =
-        journal === undefined || runtime === undefined ? [] : await jobs.read(runtime.batch, [journal.ordinal]);
-      const job = snapshot?.job;
-      if (
-        journal === undefined ||
-        runtime === undefined ||
-        snapshot === undefined ||
-        job?.status !== 'frozen' ||
-        job.attempt !== journal.attempt ||
-        job.node !== runtime.nodeNumber
-      ) {
-        leaving.remove(key);
-        continue;
-      }
-      const attempt = attemptOnTheMove(runtime, snapshot, 'running');
-      const found = running.find((each) => each.key === key);
-      Object.assign(attempt, { startedAt: job.startedAt, ...(found === undefined ? {} : { pid: found.pid }) });
-      attempt.inHand = 'move';
-      const death = new Death();
-      attempt.hears = (event) => {
-        if (event.type === 'ended') death.tell(event);
-      };
-      attempts.add(attempt);
-      this.#recovered.push({ attempt, journal, death });
-    }
-  }
-
-  /** Brings to an end what `recover` found, and lets go on what an earlier worker had only frozen. */
-  async begin(): Promise<void> {
-    const { attempts, executor, log } = this.#options;
-    for (const { attempt, journal, death } of this.#recovered.splice(0)) {
-      try {
-        await this.#resolve(attempt, journal, death);
-      } catch (error) {
-        log.error({ err: error, job: attempt.key }, 'a move that was cut short could not be brought to an end');
-        delete attempt.hears;
-        executor.lose(attempt);
-      } finally {
-        delete attempt.inHand;
-      }
-    }
-    for (const attempt of attempts.all()) {
-      const { job } = attempt.snapshot;
-      if (
-        attempt.phase === 'running' &&
-        attempt.inHand === undefined &&
-        job.status === 'frozen' &&
-        job.wish !== 'freeze'
-      )
-        await executor.record(attempt, { type: 'thaw', attempt: attempt.number });
-    }
-  }
-
-  async #resolve(attempt: Attempt, journal: LeavingJournal, death: Death): Promise<void> {
-    const { executor, leaving, stays, nodeDir, shepherd, batches } = this.#options;
-    const { to, image, why, digest: _digest, ...name } = journal;
-    // Its gate let it go on with the death of that worker, unless it had been told to end.
-    if (attempt.pid !== undefined) await Promise.race([death.told, delay(dyingMs)]);
-    if (attempt.pid !== undefined && death.event === undefined) {
-      this.#goesOn(attempt, death);
-      await executor.record(attempt, { type: 'thaw', attempt: attempt.number });
-      stays(attempt);
-      return;
-    }
-    const there = await this.#ask(to, { type: 'settle', ...name }, answerMs).then(
-      () => true,
-      () => false,
-    );
-    if (there) {
-      const node = await batches.nodeNumber(attempt.batch, to);
-      const accepted = await executor.record(attempt, { type: 'move', attempt: attempt.number, node });
-      if (accepted) await this.#ask(to, { type: 'settle', ...name }, answerMs).catch(() => undefined);
-      this.#forget(attempt);
-      return;
-    }
-    // Nobody has it, so the image here is all there is.
-    shepherd.acknowledge([attempt.key], { removeOutput: false });
-    const request = await layOut(nodeDir, attempt, leaving.folderOf(attempt.key), this.#options.request);
-    const copy = await thawAttempt({
-      ...{ shepherd, criu: await this.#options.criu(), attempt, request, image },
-      folder: jobFolder(nodeDir, attempt),
-      log: `${leaving.folderOf(attempt.key)}.log`,
-    });
-    writeNote(nodeDir, attempt, { shape: copy.shape, earlier: copy.earlier });
-    const end = await copy.go();
-    executor.copyStarted(attempt, copy, end);
-    await executor.record(attempt, { type: 'thaw', attempt: attempt.number });
-    leaving.remove(attempt.key);
-    stays(attempt);
-    this.#options.log.info({ job: attempt.key, to, why }, 'a job whose move was cut short goes on from its image');
-  }
-
   /** Begins no more, and waits for those under way. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(this.#underWay);
+  }
+
+  /** The shepherd is gone, and the originals with it: who comes next sees to what was begun. */
+  abandon(): void {
+    this.#closed = true;
+    this.#isAbandoned = true;
   }
 
   async #move(attempt: Attempt, to: string, why: string): Promise<Migrated> {
@@ -244,9 +150,6 @@ export class Departures implements Mover {
     attempt.inHand = 'move';
     try {
       const { pauseMs, bytes } = await this.#handOver(attempt, name, to, why);
-      await moveLog
-        .append(batch, { ordinal, attempt: number, at: queueClock.now(), from: node, to, why, pauseMs, bytes })
-        .catch((error: unknown) => log.error({ err: error }, 'a move is not on record'));
       log.info({ job: attempt.key, to, pauseMs, bytes }, 'a job was moved');
       return { pauseMs, bytes };
     } catch (error) {
@@ -258,93 +161,144 @@ export class Departures implements Mover {
       throw error;
     } finally {
       delete attempt.inHand;
-      if (attempt.phase === 'running') stays(attempt);
+      if (attempt.phase === 'running' && !this.#isAbandoned) stays(attempt);
     }
   }
 
   async #handOver(attempt: Attempt, name: AttemptName, to: string, why: string): Promise<Migrated> {
-    const { nodeDir, node, executor, leaving } = this.#options;
+    const { nodeDir, node, asker, leaving, batches } = this.#options;
     const criu = await this.#options.criu();
     const job = capsuleJobOf(nodeDir, attempt);
     const traits = await readTraits(criu, job, attempt.slots);
-    const receiver = await this.#ask(to, { type: 'receive', ...name, from: node, purpose: 'move', traits }, answerMs);
-    const image = leaving.imageFor(attempt.key, traits.rss);
+    const receiver = await askMover(
+      asker,
+      to,
+      { type: 'receive', ...name, from: node, purpose: 'move', traits },
+      answerMs,
+    );
     const since = performance.now();
     try {
-      const frozen = await freeze({
-        ...{ criu, job, image },
-        timeoutMs: sendMs + traits.rss / slowestBytesAMs,
-        holdMs: holdMs + traits.rss / slowestBytesAMs,
-        ...(receiver.pages === undefined ? {} : { pages: { host: receiver.host, ...receiver.pages } }),
+      const number = await batches.nodeNumber(attempt.batch, to);
+      const requireCalm = undisturbed(this.#options.shepherd, attempt.key);
+      const image = leaving.imageFor(attempt.key, traits.rss);
+      const slowestMs = traits.rss / slowestBytesAMs;
+      // What can be done before the job stands still.
+      const sending = await openSending({
+        ...{ to: receiver, image, folder: jobFolder(nodeDir, attempt), timeoutMs: 2 * (sendMs + slowestMs) },
       });
-      const bytes = await this.#commit(attempt, name, { frozen, image, rss: traits.rss, receiver, to, why }).catch(
-        async (error: unknown) => {
+      const isReadHere = receiver.pages === undefined && traits.rss >= runningDigestsBytes;
+      const digests = isReadHere ? new RunningDigests(image) : undefined;
+      try {
+        const frozen = await freeze({
+          ...{ criu, job, image, digests, timeoutMs: sendMs + slowestMs, holdMs: holdMs + slowestMs },
+          written: () => sending.begin(),
+          ...(receiver.pages === undefined ? {} : { pages: { host: receiver.host, ...receiver.pages } }),
+        });
+        const step = { frozen, sending, image, rss: traits.rss, to, number, why, since, requireCalm };
+        const moved = await this.#commit(attempt, name, step).catch(async (error: unknown) => {
           await frozen.keepGoing();
           throw error;
-        },
-      );
-      const pauseMs = Math.round(performance.now() - since);
-      this.#forget(attempt);
-      return { pauseMs, bytes };
+        });
+        forgetHere(this.#options, attempt);
+        return moved;
+      } finally {
+        sending.stop();
+        digests?.stop();
+      }
     } catch (error) {
-      await this.#ask(to, { type: 'abort', ...name }, answerMs).catch(() => undefined);
-      // It may have ended meanwhile; then that is on record.
-      if (attempt.snapshot.job.status === 'frozen')
-        await executor.record(attempt, { type: 'thaw', attempt: attempt.number });
+      if (!this.#isAbandoned)
+        await Promise.all([
+          askMover(asker, to, { type: 'abort', ...name }, answerMs).catch(() => undefined),
+          this.#goesOnHere(attempt),
+        ]);
       throw error;
     } finally {
-      leaving.remove(attempt.key);
+      if (!this.#isAbandoned) leaving.remove(attempt.key);
     }
   }
 
   /** From the frozen job to the one that runs at the target. What it throws left the original as it was. */
-  async #commit(
-    attempt: Attempt,
-    name: AttemptName,
-    step: { frozen: Frozen; image: string; rss: number; receiver: Receiver; to: string; why: string },
-  ): Promise<number> {
-    const { nodeDir, executor, leaving, batches, holdsLease } = this.#options;
-    const { frozen, image, rss, receiver, to, why } = step;
+  async #commit(attempt: Attempt, name: AttemptName, step: Step): Promise<Migrated> {
+    const { executor, leaving, asker } = this.#options;
+    const { frozen, sending, image, rss, to, number: node, why, since } = step;
     const { key } = attempt;
-    const node = await batches.nodeNumber(attempt.batch, to);
-    const sent = send({
-      ...{ to: receiver, image, folder: jobFolder(nodeDir, attempt), timeoutMs: sendMs + rss / slowestBytesAMs },
-      sealed: frozen.seal(),
-    });
+    const digested = frozen.seal().then(() => imageDigest(image));
+    const sent = sending.send(digested);
     // Meanwhile; and what it fails at is told below.
     sent.catch(() => undefined);
-    if (!(await executor.record(attempt, { type: 'freeze', attempt: attempt.number })))
+    const isRecorded = executor.record(attempt, { type: 'freeze', attempt: attempt.number });
+    const late = delay(recordMs, undefined, { ref: false });
+    if (!(await Promise.race([isRecorded, late.then(() => Promise.reject(cannotMove(key, outOfTouch)))])))
       throw cannotMove(key, { refused: 'it has ended, or belongs to another node by now' });
+    // Asked before all has come, so that the target begins at once when it has.
+    const ready = digested.then(async (digest) =>
+      this.#thawThere(to, { type: 'thaw', ...name, digest }, 2 * (sendMs + rss / slowestBytesAMs)),
+    );
+    ready.catch(() => undefined);
     const { bytes } = await sent;
-    const digest = imageDigest(image);
-    await this.#thawThere(to, { type: 'thaw', ...name, digest }, sendMs + rss / slowestBytesAMs);
-    if (!holdsLease()) throw cannotMove(key, { refused: 'this node is out of touch with the queue' });
+    await ready;
+    const digest = await digested;
+    step.requireCalm();
+    this.#requireOurs(attempt);
     leaving.write(key, { ...name, to, why, image, digest });
-    const death = new Death();
-    attempt.hears = (event) => {
-      if (event.type === 'ended') death.tell(event);
-    };
+    const death = Death.of(attempt);
     try {
       await frozen.end();
     } catch (error) {
       if (isOmxError(error) && error.code === 'SLIPPED') this.#goesOn(attempt, death);
       throw error;
     }
-    await Promise.race([death.told, delay(deathMs)]);
-    // From here on the job can only go on there. Refused: it was cancelled, or others have it; the target finds out.
-    if (!(await executor.record(attempt, { type: 'move', attempt: attempt.number, node }))) {
-      this.#forget(attempt);
+    await Promise.race([death.told, delay(deathMs, undefined, { ref: false })]);
+    if (this.#isAbandoned) throw cannotMove(key, { refused: 'the shepherd of this node is gone' });
+    // From here on the job can only go on there. Refused: it was cancelled, or others have it; the target finds out. Or the
+    // answer to the first try was lost, and this is that to the second.
+    const isMoved = await executor.record(attempt, { type: 'move', attempt: attempt.number, node });
+    if (!isMoved && !(await this.#isAt(attempt, node))) {
+      forgetHere(this.#options, attempt);
       throw new OmxError(`${key} was taken from this node while it moved`, { code: 'SUPERSEDED' });
     }
-    await this.#ask(to, { type: 'settle', ...name }, answerMs).catch(() => undefined);
-    return bytes;
+    // What is to come takes less than criu took from the call on until the job stood still.
+    const moved: Migrated = { pauseMs: Math.round(performance.now() - since), bytes };
+    // On record before the copy can end: both are sent over one connection.
+    const noted = this.#note(attempt, { to, why, ...moved });
+    await askMover(asker, to, { type: 'settle', ...name }, answerMs).catch(() => undefined);
+    await noted;
+    return moved;
+  }
+
+  /** What it is not any more must not be given away. */
+  #requireOurs(attempt: Attempt): void {
+    const { phase, fenced, key } = attempt;
+    if (this.#isAbandoned || phase !== 'running') throw cannotMove(key, { refused: 'it has just ended' });
+    if (fenced === true || !this.#options.holdsLease()) throw cannotMove(key, outOfTouch);
+  }
+
+  /** It may have ended meanwhile; then that is on record. */
+  async #goesOnHere(attempt: Attempt): Promise<void> {
+    if (attempt.phase === 'running')
+      await this.#options.executor.record(attempt, { type: 'thaw', attempt: attempt.number });
+  }
+
+  async #isAt({ batch, ordinal, number }: Attempt, node: number): Promise<boolean> {
+    const { cache, jobs } = this.#options;
+    const runtime = await cache.get(batch);
+    const [snapshot] = runtime === undefined ? [] : await jobs.read(runtime.batch, [ordinal]);
+    const job = snapshot?.job;
+    return job !== undefined && job.attempt === number && 'node' in job && job.node === node;
+  }
+
+  async #note({ batch, ordinal, number }: Attempt, moved: Migrated & { to: string; why: string }): Promise<void> {
+    const { moveLog, node, log } = this.#options;
+    await moveLog
+      .append(batch, { ordinal, attempt: number, at: queueClock.now(), from: node, ...moved })
+      .catch((error: unknown) => log.error({ err: error }, 'a move is not on record'));
   }
 
   /** Resolves when the copy waits there; the target reads every byte of the image before. */
   async #thawThere(to: string, request: ThawRequest, withinMs: number): Promise<void> {
     for (const end = performance.now() + withinMs; ;) {
       try {
-        await this.#ask(to, request, askAgainMs);
+        await askMover(this.#options.asker, to, request, askAgainMs);
         return;
       } catch (error) {
         const isLate = isOmxError(error) && error.code === lateAnswer;
@@ -359,44 +313,41 @@ export class Departures implements Mover {
     this.#options.leaving.remove(attempt.key);
     if (death.event !== undefined) this.#options.executor.hearEnd(attempt, death.event);
   }
-
-  /** Nothing of it is left here. */
-  #forget(attempt: Attempt): void {
-    const { attempts, shepherd, nodeDir, leaving, executor } = this.#options;
-    // Held by now by the record of the other node, and by a folder there.
-    leaving.remove(attempt.key);
-    attempts.move(attempt, 'ending');
-    shepherd.acknowledge([attempt.key], { removeOutput: true });
-    attempts.remove(attempt);
-    removeJobFolder(nodeDir, attempt);
-    executor.onRoom();
-  }
-
-  async #ask<Type extends keyof MoveAnswers>(
-    to: string,
-    request: MoveAnswers[Type]['request'] & { readonly type: Type },
-    withinMs: number,
-  ): Promise<Exclude<MoveAnswers[Type]['answer'], { refused: string }>> {
-    const answer = await this.#options.asker.askJson<Type>(to, request, withinMs);
-    if (isRefusal(answer)) throw cannotMove(`to node ${to}`, answer);
-    return answer as Exclude<MoveAnswers[Type]['answer'], { refused: string }>;
-  }
 }
 
-/** The end of the original, as the shepherd tells it. */
-class Death {
-  event: EndedEvent | undefined;
-  readonly told: Promise<void>;
-  #tell: () => void = () => {};
+/** A frozen job on its way. */
+interface Step {
+  readonly frozen: Frozen;
+  readonly image: string;
+  readonly rss: number;
+  readonly sending: Sending;
+  readonly to: string;
+  /** Its number among the batch's nodes. */
+  readonly number: number;
+  readonly why: string;
+  readonly since: number;
+  readonly requireCalm: () => void;
+}
 
-  constructor() {
-    this.told = new Promise((resolve) => {
-      this.#tell = resolve;
-    });
+/** Nothing of it is left here: it is held by the record of the other node, and by a folder there. */
+export function forgetHere(
+  {
+    attempts,
+    shepherd,
+    nodeDir,
+    leaving,
+    executor,
+  }: Pick<DepartureOptions, 'attempts' | 'shepherd' | 'nodeDir' | 'leaving' | 'executor'>,
+  attempt: Attempt,
+): void {
+  attempts.move(attempt, 'ending');
+  shepherd.acknowledge([attempt.key], { removeOutput: true });
+  attempts.remove(attempt);
+  try {
+    leaving.remove(attempt.key);
+    removeJobFolder(nodeDir, attempt);
+  } catch {
+    // The next worker removes what this one could not.
   }
-
-  tell(event: EndedEvent): void {
-    this.event = event;
-    this.#tell();
-  }
+  executor.onRoom();
 }

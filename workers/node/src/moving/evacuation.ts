@@ -1,7 +1,7 @@
-import { bestPlace } from '@omx/balance';
+import { bestPlace, type Place } from '@omx/balance';
 import { errorOf, type NodeInfo } from '@omx/core';
 import type { Shepherd } from '@omx/launch';
-import { type MoveLog, type NodeStore, queueClock } from '@omx/queue';
+import { isRefusal, type MoveLog, type NodeAsker, type NodeStore, queueClock } from '@omx/queue';
 import type { Logger } from 'pino';
 
 import type { Attempt, Attempts } from '../attempt.ts';
@@ -19,8 +19,11 @@ const refusedMs = 4000;
 const mostRefusals = 2;
 /** Where jobs that cannot go are to be requeued, one waits so long for room: others may take every slot that gets free. */
 const patienceMs = 30_000;
-/** A node that leaves looks again so often whether one of the others has got room. */
-const lookMs = 1000;
+/** While a job waits for room the others are asked so often whether they have got it. */
+const lookMs = 500;
+/** So many of them are asked, each of which keeps a slot for it. */
+const mostAsked = 4;
+const answerMs = 1000;
 
 interface EvacuationOptions {
   readonly node: string;
@@ -29,6 +32,7 @@ interface EvacuationOptions {
   readonly nodes: Pick<NodeStore, 'list'>;
   readonly movable: Pick<MovableReader, 'measure'>;
   readonly mover: Mover;
+  readonly asker: Pick<NodeAsker, 'askJson'>;
   readonly moveLog: Pick<MoveLog, 'append'>;
   readonly shepherd: Pick<Shepherd, 'end' | 'suspended'>;
   readonly log: Logger;
@@ -73,6 +77,8 @@ export class Evacuation {
   #order: Order | undefined;
   #round: Promise<Left> | undefined;
   #again = false;
+  /** The next look, where one waits for room. */
+  #soon: NodeJS.Timeout | undefined;
   /** While the node leaves: ends the waiting. */
   #hurry: (() => void) | undefined;
 
@@ -96,10 +102,21 @@ export class Evacuation {
     }
     this.#round = this.#look();
     try {
-      return await this.#round;
+      const left = await this.#round;
+      if (left.waiting > 0) this.#lookSoon();
+      return left;
     } finally {
       this.#round = undefined;
     }
+  }
+
+  #lookSoon(): void {
+    clearTimeout(this.#soon);
+    this.#soon = setTimeout(() => {
+      const { log } = this.#options;
+      if (this.#order !== undefined)
+        this.look(this.#order).catch((error: unknown) => log.error({ err: error }, 'emptying the node failed'));
+    }, lookMs).unref();
   }
 
   /**
@@ -178,20 +195,22 @@ export class Evacuation {
   /** @returns 1 where the job waits for its turn or for room */
   async #place(candidate: Candidate, order: Order, known: readonly NodeInfo[]): Promise<number> {
     const { random = Math.random } = this.#options;
-    const { attempt, use, places } = candidate;
+    const { attempt, use } = candidate;
     const now = performance.now();
-    const up = known.filter(({ name, state }) => state === 'up' && places.has(name));
+    const up = known.filter(({ name, state }) => state === 'up' && candidate.places.has(name));
     const open = up.filter(({ name }) => !this.#refused.has(attempt.key, name, now));
     if (up.length === 0) {
       await this.#stays(attempt, order, 'no other node that is up may run it');
       return 0;
     }
     if (this.#moving.size >= mostAtOnce) return 1;
-    const to = bestPlace(
-      { cpus: use.cpus, rss: use.rss, ...(attempt.oversubscribe === true ? {} : { slots: attempt.slots }) },
-      open.map((each) => placeOf(each, this.#sent)),
-      { random },
-    );
+    const places = open.map((each) => placeOf(each, this.#sent));
+    const to =
+      bestPlace(
+        { cpus: use.cpus, rss: use.rss, ...(attempt.oversubscribe === true ? {} : { slots: attempt.slots }) },
+        places,
+        { random },
+      ) ?? (await this.#askForRoom(candidate, places));
     if (to !== undefined) {
       this.#move(candidate, to, order);
       return 0;
@@ -199,6 +218,27 @@ export class Evacuation {
     const mayYet = up.some(({ name }) => this.#refused.times(attempt.key, name) < mostRefusals);
     const reason = open.length === 0 ? `${namesOf(up)} did not take it` : `${namesOf(open)} had no room for it`;
     return this.#wait(attempt, order, reason, mayYet);
+  }
+
+  /** All that would do are full: they keep the next slot for it. @returns the first that has one */
+  async #askForRoom({ attempt, use }: Candidate, places: readonly Place[]): Promise<string | undefined> {
+    const { random = Math.random, asker } = this.#options;
+    const { batch, ordinal, number, slots } = attempt;
+    const asked: string[] = [];
+    while (asked.length < mostAsked) {
+      const left = places.filter(({ name }) => !asked.includes(name));
+      const full = bestPlace({ cpus: use.cpus, rss: use.rss }, left, { random });
+      if (full === undefined) break;
+      asked.push(full);
+    }
+    const answers = await Promise.all(
+      asked.map(async (name) =>
+        asker
+          .askJson(name, { type: 'expect', batch, ordinal, attempt: number, slots }, answerMs)
+          .catch((error: unknown) => ({ refused: errorOf(error).message })),
+      ),
+    );
+    return this.#isCandidate(attempt) ? asked.find((_name, at) => !isRefusal(answers[at] as object)) : undefined;
   }
 
   async #wait(attempt: Attempt, order: Order, reason: string, mayYet: boolean): Promise<number> {

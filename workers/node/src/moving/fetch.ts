@@ -29,10 +29,16 @@ export class ImageFetcher {
 
   /**
    * @param into folder for what comes; nothing is put there where the image is in reach already
+   * @param signal ends the waiting at once
    * @returns the image's folder on this node
    * @throws IMAGE_LOST where its keeper cannot be asked, or does not have it; SHIP_FAILED where it does not come as a whole
    */
-  async fetch(job: Pick<AttemptName, 'batch' | 'ordinal'>, image: StoredImage, into: string): Promise<string> {
+  async fetch(
+    job: Pick<AttemptName, 'batch' | 'ordinal'>,
+    image: StoredImage,
+    into: string,
+    signal: AbortSignal,
+  ): Promise<string> {
     const { node, address, keeper, sharedKeeper, asker } = this.#options;
     const { attempt, digest } = image;
     const name: AttemptName = { batch: job.batch, ordinal: job.ordinal, attempt };
@@ -53,8 +59,13 @@ export class ImageFetcher {
           throw lost(image, errorOf(error).message);
         },
       );
+      const stopped = new Promise<never>((_, reject) => {
+        const stop = (): void => reject(lost(image, 'it is not waited for any more'));
+        if (signal.aborted) stop();
+        else signal.addEventListener('abort', stop, { once: true });
+      });
       // A keeper that dies does not answer, but its connection breaks.
-      await Promise.all([asked, receiving.done]);
+      await Promise.race([Promise.all([asked, receiving.done]), stopped]);
     } catch (error) {
       await receiving.stop();
       throw error;

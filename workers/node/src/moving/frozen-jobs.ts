@@ -5,8 +5,11 @@ import {
   type EndedEvent,
   freeze,
   type Frozen,
+  goesOn,
+  outlives,
   readStatus,
   type Shepherd,
+  type ShepherdEvent,
   syncFolder,
 } from '@omx/launch';
 import { type BatchStore, type JobStore, type MoveLog, queueClock } from '@omx/queue';
@@ -24,6 +27,7 @@ import { childrenAwayReason } from './children/obstacle.ts';
 import { FrozenFolder } from './frozen-folder.ts';
 import { cannotMove, refusalOf } from './refusals.ts';
 import { thawAttempt, Told } from './thaw-attempt.ts';
+import { undisturbed } from './undisturbed.ts';
 
 interface FrozenJobsOptions {
   readonly nodeDir: string;
@@ -35,17 +39,16 @@ interface FrozenJobsOptions {
   readonly batches: Pick<BatchStore, 'addNote'>;
   readonly jobs: JobStore;
   readonly moveLog: Pick<MoveLog, 'append'>;
-  readonly shepherd: Pick<Shepherd, 'start' | 'acknowledge'>;
+  readonly shepherd: Pick<Shepherd, 'start' | 'acknowledge' | 'suspended' | 'suspensions'>;
   readonly starter: Pick<Starter, 'request'>;
-  readonly executor: Pick<Executor, 'pause' | 'copyStarted' | 'hearEnd' | 'record' | 'onRoom'>;
+  readonly executor: Pick<Executor, 'pause' | 'copyStarted' | 'fence' | 'hearEnd' | 'record' | 'onRoom'>;
   readonly criu: () => Promise<CriuProgram>;
   readonly log: Logger;
 }
 
 /** Of waiting for the shepherd to tell of an original's end. */
 const toldMs = 10_000;
-/** What criu had begun to kill when its worker died is dead by then. */
-const dyingMs = 3000;
+const goesOnMs = 5000;
 
 /**
  * Jobs that their users have frozen (`omx pause --freeze`): an image on this node's disk, no processes, no memory, no slot.
@@ -154,18 +157,12 @@ export class FrozenJobs {
 
   /** An earlier worker may have died while it froze the attempt. Its end follows then, if it had come so far. */
   adoptRunning(attempt: Attempt): void {
-    const { attempts, executor } = this.#options;
+    const { attempts, executor, log } = this.#options;
     const folder = this.#folder(attempt);
     if (folder.read() === undefined) return folder.remove();
     attempt.inHand = 'freeze';
-    const timer = setTimeout(() => {
-      delete attempt.hears;
-      delete attempt.inHand;
-      folder.remove();
-    }, dyingMs);
-    attempt.hears = (event) => {
+    const hears = (event: ShepherdEvent): void => {
       if (event.type !== 'ended') return;
-      clearTimeout(timer);
       delete attempt.hears;
       delete attempt.inHand;
       if (this.#hasEnded(attempt)) {
@@ -176,6 +173,15 @@ export class FrozenJobs {
       attempts.move(attempt, 'frozen');
       this.#ignoreEnd(attempt);
     };
+    attempt.hears = hears;
+    outlives(attempt.pid ?? 0)
+      .then((isGoing) => {
+        if (!isGoing || attempt.hears !== hears) return;
+        delete attempt.hears;
+        delete attempt.inHand;
+        folder.remove();
+      })
+      .catch((error: unknown) => log.error({ err: error, job: attempt.key }, 'what became of a job cannot be seen'));
   }
 
   /** Keys of all that may be frozen here. */
@@ -194,7 +200,11 @@ export class FrozenJobs {
     if (children !== undefined) throw cannotMove(attempt.key, { refused: children });
     const folder = this.#folder(attempt);
     const job = capsuleJobOf(nodeDir, attempt);
-    const frozen = await freeze({ criu: await this.#options.criu(), job, image: folder.image });
+    const criu = await this.#options.criu();
+    const requireCalm = undisturbed(this.#options.shepherd, attempt.key);
+    // The shepherd may have yet to let go on what was paused.
+    if (!(await goesOn(job.pid, goesOnMs))) throw cannotMove(attempt.key, { refused: 'it stands still' });
+    const frozen = await freeze({ criu, job, image: folder.image });
     const told = new Told();
     let isRecorded = false;
     try {
@@ -206,6 +216,7 @@ export class FrozenJobs {
         (await executor.record(attempt, { type: 'freeze', attempt: attempt.number }));
       // Its user has thought better of it, or it is not ours any more; whoever looks next sees to that.
       if (!isRecorded || attempt.snapshot.job.wish !== 'freeze') return await this.#goOn(attempt, frozen, isRecorded);
+      requireCalm();
       folder.write({ shape: job.shape, usage: frozen.usage, ranMs: this.#ranMs(attempt) });
       attempt.hears = (event) => told.hear(event);
       await frozen.end();
@@ -221,6 +232,8 @@ export class FrozenJobs {
     if (told.isOver) this.#forget(attempt);
     delete attempt.pid;
     attempts.move(attempt, 'frozen');
+    // Nobody waits for what stays so.
+    if (this.#isLeaving) attempts.remove(attempt);
     await this.#log(attempt, 'frozen');
     executor.onRoom();
   }
@@ -271,7 +284,7 @@ export class FrozenJobs {
       this.#ignoreEnd(attempt);
       if (this.#isLeaving) return attempts.remove(attempt);
       const { refused, hint } = refusalOf(error);
-      const mend = hint === undefined ? '' : `; ${hint}`;
+      const mend = `; ${hint ?? 'omx cancel and then omx rerun begin it anew'}`;
       await batches.addNote(attempt.batch, `${attempt.key} stays frozen at ${node}: ${refused}${mend}`);
       // Not again and again: its user knows now.
       await executor.record(attempt, { type: 'wish', wish: 'freeze' });
@@ -296,24 +309,26 @@ export class FrozenJobs {
       ...{ image: folder.image, folder: jobFolder(nodeDir, attempt), log: folder.log },
     });
     const [snapshot] = await jobs.read(runtime.batch, [attempt.ordinal]);
-    if (!isWanted(attempt) || snapshot?.job.wish === 'freeze') {
+    const isOurs = snapshot?.job.status === 'frozen' && snapshot.job.attempt === attempt.number;
+    if (!isWanted(attempt) || !isOurs || snapshot.job.wish === 'freeze') {
       await copy.abort();
       attempts.move(attempt, 'frozen');
       this.#ignoreEnd(attempt);
       return;
     }
-    writeNote(nodeDir, attempt, { shape: state.shape, earlier: copy.earlier, ranMs: state.ranMs });
-    folder.forgetState();
     let end: EndedEvent | undefined;
     try {
+      writeNote(nodeDir, attempt, { shape: state.shape, earlier: copy.earlier, ranMs: state.ranMs });
+      folder.forgetState();
       end = await copy.go();
     } catch (error) {
+      await copy.abort();
       folder.write(state);
       throw error;
     }
     this.#since.set(attempt, queueClock.now());
-    await executor.record(attempt, { type: 'thaw', attempt: attempt.number });
     executor.copyStarted(attempt, copy, end);
+    if (!(await executor.record(attempt, { type: 'thaw', attempt: attempt.number }))) executor.fence(attempt);
     folder.remove();
     await this.#log(attempt, 'thawed');
   }

@@ -1,6 +1,6 @@
 import type { Attempts } from '../attempt.ts';
 import type { NodeParts } from '../node-parts.ts';
-import type { WorkerOptions } from '../worker.ts';
+import type { WorkerOptions } from '../worker-options.ts';
 
 type Parts = Pick<NodeParts, 'executor' | 'membership' | 'moving'>;
 

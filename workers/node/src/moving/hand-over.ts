@@ -18,7 +18,9 @@ import type { Executor } from '../executor.ts';
 import type { Membership } from '../membership.ts';
 import type { Starter } from '../starter.ts';
 import type { Wishes } from '../wishes.ts';
-import { type ArrivalOptions, Arrivals } from './arrival.ts';
+import { Arrivals } from './arrival.ts';
+import type { ArrivalOptions } from './arrival-options.ts';
+import { CutShortMoves } from './cut-short.ts';
 import { Departures } from './departure.ts';
 import { LeavingFolder } from './leaving.ts';
 import { refusalOf } from './refusals.ts';
@@ -53,6 +55,7 @@ interface HandOverOptions {
 export class HandOver {
   readonly departures: Departures;
   readonly arrivals: Arrivals;
+  readonly #cutShort: CutShortMoves;
   readonly #attempts: Attempts;
   readonly #node: string;
 
@@ -70,13 +73,10 @@ export class HandOver {
         .check(attempt.batch, undefined)
         .catch((error: unknown) => options.log.error({ err: error }, 'a wish could not be read'));
     };
-    this.departures = new Departures({
-      ...options,
-      moveLog: new MoveLog(redis),
-      leaving: new LeavingFolder(nodeDir),
-      request,
-      stays: lookAgain,
-    });
+    const leaving = new LeavingFolder(nodeDir);
+    const departing = { ...options, moveLog: new MoveLog(redis), leaving, request, stays: lookAgain };
+    this.departures = new Departures(departing);
+    this.#cutShort = new CutShortMoves(departing);
     this.arrivals = makeArrivals({ ...options, request, arrived: lookAgain });
   }
 
@@ -94,19 +94,25 @@ export class HandOver {
   /** Before the shepherd's attempts are adopted: those that are on the move are apart. */
   async recover(hello: Shepherd['hello']): Promise<void> {
     await this.arrivals.recover(hello);
-    await this.departures.recover(hello);
+    await this.#cutShort.recover(hello);
   }
 
   /** Once the shepherd is listened to. */
   async begin(): Promise<void> {
     this.arrivals.begin();
-    await this.departures.begin();
+    await this.#cutShort.begin();
   }
 
   /** Nothing comes or goes any more. */
   async close(): Promise<void> {
     await this.departures.close();
     await this.arrivals.close();
+  }
+
+  /** The shepherd is gone. Another of these takes up what was begun; nothing may be done from here any more. */
+  async abandon(): Promise<void> {
+    this.departures.abandon();
+    await this.arrivals.abandon();
   }
 
   async #migrate({ batch, ordinal, attempt: number, to, why }: MigrateRequest) {

@@ -28,6 +28,7 @@ import {
 import type { Logger } from 'pino';
 
 import type { BatchCache } from '../batch-cache.ts';
+import { arrivingFolder } from './arrival-state.ts';
 
 interface ImageKeeperOptions {
   readonly nodeDir: string;
@@ -56,7 +57,7 @@ const newMs = 300_000;
  * ```
  *  A                              K
  *  receive (purpose keep) ─────►  arrivals ask `refusal(traits.rss)`; refuse, or listen and say where
- *  send image ════════════════►   arrivals unpack into `arriving/KEY/image` (with the job's folder as `image/folder`) and
+ *  send image ════════════════►   arrivals unpack into `arriving/KEY.keep/image` (with the job's folder as `image/folder`) and
  *                                 leave it there; what is still there after some minutes is removed
  *  keep(digest) ───────────────►  `keep` checks every file and renames it to `images/B/I/A.DIGEST`; or refuses
  *  registry: put
@@ -93,11 +94,8 @@ export class ImageKeeper {
   async keep({ batch, ordinal, attempt, digest }: KeepRequest): Promise<Done | Refusal> {
     const runtime = await this.#options.cache.get(batch);
     if (runtime === undefined) return { refused: `there is no batch ${batch}` };
-    const arrived = join(
-      this.#options.nodeDir,
-      'arriving',
-      attemptId(batch, indexOf(runtime.batch.spec.jobs, ordinal), attempt),
-    );
+    const key = attemptId(batch, indexOf(runtime.batch.spec.jobs, ordinal), attempt);
+    const arrived = arrivingFolder(this.#options.nodeDir, key, 'keep');
     try {
       const image = join(arrived, 'image');
       checkDigest(image, digest);

@@ -69,8 +69,21 @@ export class LeavingFolder {
   /** The journal first: without the image it would promise too much. */
   remove(key: string): void {
     const aside = this.folderOf(key);
-    for (const path of [this.#path(key), join(this.#journals, key), join(this.#inMemory, key), aside, `${aside}.log`])
-      rmSync(path, { recursive: true, force: true });
+    const path = this.#path(key);
+    for (const each of [
+      path,
+      `${path}.new`,
+      join(this.#journals, key),
+      join(this.#inMemory, key),
+      aside,
+      `${aside}.log`,
+    ])
+      rmSync(each, { recursive: true, force: true });
+    this.tidy();
+  }
+
+  /** Removes the folder in shared memory where nothing is in it. */
+  tidy(): void {
     try {
       // Nobody would ever empty the shared memory of the folders of nodes that are no more.
       rmdirSync(this.#inMemory);

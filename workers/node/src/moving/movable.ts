@@ -4,6 +4,7 @@ import { type MovableJob, type MovableJobs, type NodeStore, queueClock } from '@
 
 import type { Attempt, Attempts } from '../attempt.ts';
 import type { BatchCache } from '../batch-cache.ts';
+import { earlierOf } from '../capsule-jobs.ts';
 import { cpuOf, processesOf, rssOf } from '../usage-reader.ts';
 import type { Mover } from './departure.ts';
 import { placesFor } from './placement-of-moves.ts';
@@ -15,6 +16,8 @@ const waitingCpus = 0.1;
 
 interface MovableReaderOptions {
   readonly node: string;
+  /** The node's state folder. */
+  readonly nodeDir: string;
   readonly attempts: Attempts;
   readonly cache: BatchCache;
   readonly nodes: Pick<NodeStore, 'described'>;
@@ -28,6 +31,15 @@ export interface JobUse {
   readonly cpus: number;
   /** Bytes. */
   readonly rss: number;
+  /** Used here. */
+  readonly cpuMs: number;
+}
+
+/** A job that came from another node. */
+interface Arrived {
+  /** When it was first seen here, by `performance.now()`. */
+  readonly at: number;
+  /** Used elsewhere. */
   readonly cpuMs: number;
 }
 
@@ -35,8 +47,8 @@ export interface JobUse {
 export class MovableReader {
   readonly #options: MovableReaderOptions;
   readonly #meter = new DemandMeter<string>();
-  /** When a job that has moved was first seen here, by its attempt's key; by `performance.now()`. */
-  readonly #arrived = new Map<string, number>();
+  /** By the attempt's key. */
+  readonly #arrived = new Map<string, Arrived>();
   #nodes: { readonly at: number; readonly list: readonly NodeInfo[] } = { at: Number.NEGATIVE_INFINITY, list: [] };
 
   constructor(options: MovableReaderOptions) {
@@ -79,28 +91,32 @@ export class MovableReader {
     const spec = (await cache.get(batch))?.specOf(ordinal);
     const immovable =
       spec === undefined ? 'its batch is gone' : spec.balance ? mover.obstacle(attempt) : 'its batch has --balance off';
-    const arrivedAt = this.#arrived.get(key);
+    const arrived = this.#arrived.get(key);
     return {
       id: key.slice(0, key.indexOf('#')),
       batch,
       ordinal,
       attempt: number,
       ...use,
+      cpuMs: use.cpuMs + (arrived?.cpuMs ?? 0),
       slots,
       oversubscribe: spec?.oversubscribe === true,
       ageMs: Math.max(0, queueClock.now() - (startedAt ?? queueClock.now())),
       moves: snapshot.job.moves,
-      ...(arrivedAt === undefined ? {} : { lastMovedMsAgo: performance.now() - arrivedAt }),
+      ...(arrived === undefined ? {} : { lastMovedMsAgo: performance.now() - arrived.at }),
       ...(immovable === undefined ? {} : { immovable }),
       ...(spec === undefined || immovable !== undefined ? {} : { places: placesFor(spec, self, nodes) }),
     };
   }
 
   #noteArrivals(running: readonly Attempt[]): void {
-    const moved = running.filter(({ snapshot }) => snapshot.job.moves > 0).map(({ key }) => key);
-    const here = new Set(moved);
-    for (const key of this.#arrived.keys()) if (!here.has(key)) this.#arrived.delete(key);
-    for (const key of moved) if (!this.#arrived.has(key)) this.#arrived.set(key, performance.now());
+    const moved = new Map(running.filter(({ snapshot }) => snapshot.job.moves > 0).map((each) => [each.key, each]));
+    for (const key of this.#arrived.keys()) if (!moved.has(key)) this.#arrived.delete(key);
+    for (const [key, attempt] of moved) {
+      if (this.#arrived.has(key)) continue;
+      const { userUs, sysUs } = earlierOf(this.#options.nodeDir, attempt);
+      this.#arrived.set(key, { at: performance.now(), cpuMs: (userUs + sysUs) / 1000 });
+    }
   }
 
   async #others(): Promise<readonly NodeInfo[]> {

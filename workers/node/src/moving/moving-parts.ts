@@ -27,10 +27,13 @@ import { Children } from './children/children.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { Evacuation } from './evacuation.ts';
 import { ImageFetcher } from './fetch.ts';
+import { ExpectedJobs } from './expected-jobs.ts';
+import { Fitness } from './fitness.ts';
 import { HandOver } from './hand-over.ts';
 import { ImageDropper } from './image-dropper.ts';
 import { ImageKeeper } from './image-keeper.ts';
 import { ImagePlaces } from './image-places.ts';
+import { JobLengths } from './job-lengths.ts';
 import { MovableReader } from './movable.ts';
 import { Resumer } from './resume-from-image.ts';
 import { readTraits } from './traits.ts';
@@ -93,6 +96,7 @@ export interface MovingParts {
   readonly handOver: HandOver;
   readonly checkpointer: Checkpointer;
   readonly evacuation: Evacuation;
+  readonly expected: ExpectedJobs;
   readonly balancer: Balancer;
   readonly children: Children;
   /** To what other nodes and users ask of it. */
@@ -114,6 +118,7 @@ export function makeMovingParts(
   });
   const mover = handOver.departures;
   const movable = new MovableReader({ ...ground, mover });
+  const expected = new ExpectedJobs({ ...ground, executor });
   const children = new Children({ ...ground, asker, executor });
   const checkpointer = new Checkpointer({
     ...ground,
@@ -125,16 +130,19 @@ export function makeMovingParts(
   return {
     handOver,
     checkpointer,
-    evacuation: new Evacuation({ ...ground, movable, mover, moveLog }),
+    evacuation: new Evacuation({ ...ground, movable, mover, moveLog, asker }),
+    expected,
     children,
-    balancer: new Balancer({ ...ground, seat: new BalancerSeat(redis, node), asker }),
+    balancer: new Balancer({ ...ground, seat: new BalancerSeat(redis, node), asker, lengths: new JobLengths(ground) }),
     answers: {
       ...handOver.answers,
       ...children.answers,
+      ...new Fitness(ground).answers,
       checkpoint: async (request) => checkpointer.checkpoint(request),
       keep: async (request) => keeper.keep(request),
       fetch: async (request) => keeper.fetch(request),
       drop: async (request) => keeper.drop(request),
+      expect: async (request) => expected.expect(request),
       movable: async () => movable.read(),
     },
   };

@@ -3,8 +3,8 @@ import type { NodeInfo } from '@omx/core';
 import { type Asking, requirementOf, suits } from '@omx/queue';
 
 /**
- * The other nodes that may have a job of this one, whatever they do now: those its batch allows, with the launcher, and,
- * where it was started by root, with a worker that is root.
+ * The other nodes that may have a job of this one, whatever they do now: those its batch allows, with the launcher and such a
+ * processor, and, where it was started by root, with a worker that is root.
  */
 export function placesFor(spec: Asking, self: NodeInfo, nodes: readonly NodeInfo[]): string[] {
   const requirement = requirementOf(spec);
@@ -14,6 +14,7 @@ export function placesFor(spec: Asking, self: NodeInfo, nodes: readonly NodeInfo
         node.name !== self.name &&
         node.role !== 'home' &&
         node.launchers.includes('criu') &&
+        node.arch === self.arch &&
         (self.account.uid !== 0 || node.account.uid === 0) &&
         suits(requirement, node),
     )

@@ -9,6 +9,13 @@ export function cannotMove(what: string, { refused, hint }: Refusal): OmxError {
   });
 }
 
+const doing = { move: 'moved', image: 'copied into an image', freeze: 'frozen', thaw: 'thawed' } as const;
+
+/** What is being done with a job, so that nothing else can be. */
+export function busyReason(inHand: keyof typeof doing): string {
+  return `it is being ${doing[inHand]} just now`;
+}
+
 /** The same as an answer to whoever asked. */
 export function refusalOf(error: unknown): Refusal {
   if (!isOmxError(error)) return { refused: errorOf(error).message };

@@ -124,21 +124,25 @@ export class Resumer {
     const { nodeDir, node, batches, log } = this.#options;
     const place = resumingFolder(nodeDir, attempt.key);
     let note: string | undefined;
+    const stop = new AbortController();
     attempt.inHand = 'thaw';
+    attempt.stopWaiting = () => stop.abort();
     try {
       rmSync(place, { recursive: true, force: true });
       mkdirSync(place, { recursive: true, mode: 0o700 });
-      const copy = await this.#copy(runtime, attempt, image, place);
+      const copy = await this.#copy(runtime, attempt, image, place, stop.signal);
       if (copy !== undefined) {
         starts.copyStarted(attempt, copy, await copy.go());
         note = `goes on at ${node} from the image made at ${new Date(image.at).toISOString()}`;
       }
     } catch (error) {
-      log.warn({ err: error, job: attempt.key }, 'a job could not go on from its image');
       const { refused, hint } = refusalOf(error);
-      note = `starts from the beginning at ${node}: ${refused}${hint === undefined ? '' : `; ${hint}`}`;
+      if (!stop.signal.aborted) log.warn({ err: error, job: attempt.key }, 'a job could not go on from its image');
+      if (!stop.signal.aborted)
+        note = `starts from the beginning at ${node}: ${refused}${hint === undefined ? '' : `; ${hint}`}`;
     }
     delete attempt.inHand;
+    delete attempt.stopWaiting;
     rmSync(place, { recursive: true, force: true });
     if (attempt.phase === 'starting') await starts.startAnew(attempt);
     if (note !== undefined && isWanted(attempt)) await batches.addNote(attempt.batch, `${attempt.key} ${note}`);
@@ -150,10 +154,11 @@ export class Resumer {
     attempt: Attempt,
     image: StoredImage,
     place: string,
+    signal: AbortSignal,
   ): Promise<WaitingCopy | undefined> {
     const { nodeDir, fetcher, shepherd, starter } = this.#options;
     const criu = await this.#options.criu();
-    const files = await fetcher.fetch(attempt, image, join(place, 'arrived'));
+    const files = await fetcher.fetch(attempt, image, join(place, 'arrived'), signal);
     checkDigest(files, image.digest);
     const folder = jobFolder(nodeDir, attempt);
     // With the output files as they were: what was written after the image was made is written again.

@@ -3,6 +3,7 @@ import {
   type CapsuleShape,
   type CriuProgram,
   type EndedEvent,
+  type ImageManifest,
   type Shepherd,
   type ShepherdEvent,
   type StartRequest,
@@ -18,6 +19,8 @@ interface ThawAttemptOptions {
   /** What would start the attempt from the beginning: the copy gets its key, environment, output files and limits. */
   readonly request: StartRequest;
   readonly image: string;
+  /** As for `thaw`. */
+  readonly checked?: ImageManifest | undefined;
   /** The job's folder, laid out as it was when the image was made. */
   readonly folder: string;
   /** Folder for criu's logs. */

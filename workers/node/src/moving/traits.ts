@@ -35,6 +35,14 @@ export async function readTraits(criu: CriuProgram, job: CapsuleJob, slots: numb
   };
 }
 
+/** What another node must have to go on with whatever runs here under CRIU, as far as that is the same for all jobs. */
+export async function machineTraits(criu: CriuProgram): Promise<JobTraits> {
+  return {
+    ...{ arch, criu: criu.version, userNamespace: process.geteuid?.() !== 0, rss: 0, slots: 1, needed: '[]' },
+    cpu: await dumpCpuFeatures(criu),
+  };
+}
+
 /** Why this machine could not go on with such a job, whatever room it has. */
 export async function misfit(criu: CriuProgram, traits: JobTraits): Promise<Refusal | undefined> {
   if (traits.arch !== arch)
@@ -47,7 +55,7 @@ export async function misfit(criu: CriuProgram, traits: JobTraits): Promise<Refu
   }
   const [difference] = differences(JSON.parse(traits.needed) as NeededFile[]);
   if (difference !== undefined)
-    return { refused: `${difference} here`, hint: 'choose a node with the same programs and libraries' };
+    return { refused: difference, hint: 'choose a node with the same programs and libraries' };
   try {
     const missing = await checkCpuFeatures(criu, traits.cpu);
     return missing === undefined ? undefined : { refused: missing, hint: 'choose a node with such a processor' };

@@ -1,4 +1,4 @@
-import { batchId, type NodeInfo } from '@omx/core';
+import { type BatchId, batchId, type NodeInfo } from '@omx/core';
 import type { BalancerSeat, Migrated, MovableJob, NodeAsker, Refusal } from '@omx/queue';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { pino } from 'pino';
@@ -19,6 +19,8 @@ class World {
   seatOf = 'n1';
   nodes: NodeInfo[] = [nodeInfo('n1'), nodeInfo('n2')];
   readonly jobs = new Map<string, MovableJob[]>();
+  /** What is learned of the batch's jobs. */
+  expectedCpuMs: number | undefined;
   answer: (to: string) => Migrated | Refusal = () => moved;
   readonly balancer: Balancer;
 
@@ -43,7 +45,12 @@ class World {
       },
     } as unknown as NodeAsker;
     const seat = { take: async () => this.seatOf === 'n1', leave: async () => void this.asked.push('leave') };
+    const lengths = {
+      all: async (batches: ReadonlySet<BatchId>) =>
+        new Map([...batches].flatMap((id) => (this.expectedCpuMs === undefined ? [] : [[id, this.expectedCpuMs]]))),
+    };
     this.balancer = new Balancer({
+      lengths,
       ...{ seat: seat as unknown as BalancerSeat, nodes: { list: async () => this.nodes }, asker },
       ...{ attempts: this.attempts, log: pino({ enabled: false }), random: () => 0 },
     });
@@ -129,11 +136,51 @@ test('a node that does not answer neither gives nor takes', async () => {
   expect(await world.pass(20)).toEqual([]);
 });
 
-test('who has no more jobs to move lets others do it', async () => {
+test('who does it goes on when its own jobs have ended, and leaves it when there are none anywhere', async () => {
   const world = new World().runs('criu');
-  world.jobs.set('n1', [job(1)]).set('n2', []);
-  await world.pass(3);
+  world.jobs.set('n1', [job(1)]).set('n2', [job(2), job(3)]);
+  await world.pass(5);
   for (const attempt of world.attempts.all()) world.attempts.remove(attempt);
-  await world.pass(3);
+  world.jobs.set('n1', []);
+  expect(await world.pass(8)).toEqual(['move 2 from n2 to n1']);
+  world.jobs.set('n1', []).set('n2', []);
+  await world.pass(20);
   expect(world.asked.at(-1)).toBe('leave');
+});
+
+test('a job that has just come is taken to want what it wanted before', async () => {
+  const world = new World().runs('criu');
+  world.jobs
+    .set('n1', [job(1), job(2)])
+    .set('n2', [job(3), job(4)])
+    .set('n3', []);
+  world.nodes.push(nodeInfo('n3'));
+  const shared = (more: Partial<MovableJob>) => (each: MovableJob) => ({ ...each, oversubscribe: true, ...more });
+  for (const [name, jobs] of world.jobs) world.jobs.set(name, jobs.map(shared({})));
+  // It waited at its gate, so the first looks at it show next to nothing.
+  const measure = (): void =>
+    void world.jobs.set(
+      'n3',
+      (world.jobs.get('n3') ?? []).map((each) => shared({ cpus: (each.lastMovedMsAgo ?? 1e9) < 4000 ? 0.1 : 1 })(each)),
+    );
+  const measuring = setInterval(measure, 100);
+  expect(await world.pass(10)).toHaveLength(1);
+  clearInterval(measuring);
+});
+
+test('how long jobs run is asked only of those that share slots', async () => {
+  const world = new World().runs('criu');
+  world.nodes.push(nodeInfo('n3'));
+  world.expectedCpuMs = 60_000;
+  const left = (ordinal: number, leftMs: number, oversubscribe: boolean): MovableJob =>
+    job(ordinal, { cpuMs: 60_000 - leftMs, oversubscribe });
+  const place = (shares: boolean): void =>
+    void world.jobs
+      .set('n1', [left(1, 20_000, shares), left(2, 20_000, shares)])
+      .set('n2', [left(3, 10_000, shares)])
+      .set('n3', [left(4, 10_000, shares)]);
+  place(false);
+  expect(await world.pass(5)).toEqual([]);
+  place(true);
+  expect(await world.pass(2)).toHaveLength(2);
 });

@@ -1,5 +1,5 @@
 import { batchId, defaultLimits, freshJob, type NodeInfo } from '@omx/core';
-import type { MoveEntry } from '@omx/queue';
+import type { MoveEntry, NodeAsker } from '@omx/queue';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
@@ -22,6 +22,9 @@ class World {
   /** Reasons why jobs were not moved. */
   readonly told: string[] = [];
   readonly ended: string[] = [];
+  /** Nodes that keep the next slot for a job, and those that have one for it already. */
+  readonly expecting = new Set<string>();
+  readonly kept = new Set<string>();
   nodes: NodeInfo[] = [nodeInfo('n1', { state: 'draining', running: 9 }), nodeInfo('n2'), nodeInfo('n3')];
   obstacles: Record<number, string> = {};
   refusals: Record<string, string> = {};
@@ -41,6 +44,12 @@ class World {
         obstacle: ({ ordinal }) => this.obstacles[ordinal],
         move: async (attempt, to) => this.#move(attempt, to),
       },
+      asker: {
+        askJson: async (node: string) => {
+          this.expecting.add(node);
+          return this.kept.delete(node) ? { done: true } : { refused: `node ${node} is full` };
+        },
+      } as unknown as NodeAsker,
       moveLog: {
         append: async (_batch, entry: MoveEntry) =>
           void this.told.push(`${entry.ordinal}: ${'failed' in entry ? entry.failed : 'moved'}`),
@@ -105,6 +114,17 @@ describe('a node that is drained', () => {
     await world.pass(4);
     expect(world.moves.at(-1)).toBe('1 to n3');
     expect(world.attempts.size).toBe(0);
+  });
+
+  test('where all others are full each keeps the next slot for it, though work waits in the queue', async () => {
+    const world = new World().runs(10_000);
+    world.nodes = world.nodes.map((node) => ({ ...node, running: 1 }));
+    await world.evacuation.look(drain);
+    expect([...world.expecting]).toEqual(['n2', 'n3']);
+    world.kept.add('n3');
+    // Not at the worker's next look only.
+    await vi.advanceTimersByTimeAsync(600 + moveMs);
+    expect(world.moves).toEqual(['1 to n3']);
   });
 
   test('moves follow one another without waiting for the next look', async () => {

@@ -1,10 +1,20 @@
-import { batchId, defaultLimits, freshJob } from '@omx/core';
-import { expect, test } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+import { batchId, defaultLimits, freshJob, noUsage } from '@omx/core';
+import { capsuleShape } from '@omx/launch';
+import { afterAll, expect, test } from 'vitest';
 
 import { type Attempt, Attempts } from '../../src/attempt.ts';
 import type { BatchCache } from '../../src/batch-cache.ts';
+import { writeNote } from '../../src/capsule-jobs.ts';
+import { noteFile } from '../../src/job-folders.ts';
 import { MovableReader } from '../../src/moving/movable.ts';
 import { nodeInfo } from './nodes.ts';
+
+const nodeDir = mkdtempSync(join(tmpdir(), 'omx-movable-'));
+afterAll(() => rmSync(nodeDir, { recursive: true }));
 
 /** This process, as a job of the node n1. */
 function attempt(ordinal: number, more: Partial<Attempt> & { readonly moves?: number } = {}): Attempt {
@@ -26,6 +36,7 @@ function readerOf(attempts: readonly Attempt[], specs: Record<number, object> = 
     ...specs[ordinal],
   });
   return new MovableReader({
+    nodeDir,
     ...{ node: 'n1', attempts: all, cache: { get: async () => ({ specOf }) } as unknown as BatchCache },
     nodes: { described: async () => [nodeInfo('n1'), nodeInfo('n2'), nodeInfo('n3', { launchers: ['plain'] })] },
     mover: { obstacle: ({ paused }) => (paused === true ? 'it is paused' : undefined) },
@@ -64,4 +75,13 @@ test('of a job that has come here it is known since when it is here', async () =
   expect(first?.lastMovedMsAgo).toBeLessThan(1000);
   const [again] = (await reader.read()).jobs;
   expect(again?.lastMovedMsAgo).toBeGreaterThan(first?.lastMovedMsAgo ?? Infinity);
+});
+
+test('of a job that has moved, what it used elsewhere counts', async () => {
+  const moved = attempt(6, { moves: 1 });
+  mkdirSync(dirname(noteFile(nodeDir, moved)), { recursive: true });
+  writeNote(nodeDir, moved, { shape: capsuleShape(), earlier: { ...noUsage, userUs: 90_000_000, sysUs: 5_000_000 } });
+  const { jobs } = await readerOf([moved]).read();
+  expect(jobs[0]?.cpuMs).toBeGreaterThanOrEqual(95_000);
+  expect(jobs[0]?.cpuMs).toBeLessThan(150_000);
 });

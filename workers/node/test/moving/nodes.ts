@@ -17,6 +17,7 @@ export function nodeInfo(name: string, more: Partial<NodeInfo> = {}): NodeInfo {
     busy: 0,
     cpus: 1,
     speed: 100,
+    arch: 'x64',
     memTotal: 16 * giga,
     memFree: 12 * giga,
     launchers: ['plain', 'criu'],

@@ -17,6 +17,7 @@ describe('which nodes may have a job', () => {
       nodeInfo('n2'),
       nodeInfo('home', { role: 'home' }),
       nodeInfo('bare', { launchers: ['plain'] }),
+      nodeInfo('arm', { arch: 'arm64' }),
       // What it does now may change.
       nodeInfo('n3', { state: 'down', running: 1 }),
     ];

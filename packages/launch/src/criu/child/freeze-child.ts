@@ -77,9 +77,9 @@ export async function freezeChild(options: FreezeChildOptions): Promise<FrozenCh
   rmSync(image, { recursive: true, force: true });
   for (const folder of [image, images, log]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   layOut(job.folder, join(image, imageParts.folder));
-  const { init, userNamespace } = members;
+  const { root, userNamespace } = members;
   const argv = dumpArgv({
-    ...{ capsule: capsuleBinary(), criu: criu.file, init, userNamespace, images, log, seizeSeconds },
+    ...{ capsule: capsuleBinary(), criu: criu.file, root, userNamespace, images, log, seizeSeconds },
     child: inside,
   });
   const dump = await dumpToGate({ argv, log, timeoutMs, holdMs, refusal });
@@ -141,9 +141,9 @@ function isThere({ pid, startTicks }: FreezeChildOptions['child']): boolean {
 }
 
 /** They are in the job's ipc namespace, and another capsule has another one. */
-async function usesSystemV({ init }: Members): Promise<boolean> {
+async function usesSystemV({ root }: Members): Promise<boolean> {
   const tables = ['sem', 'msg', 'shm'].map((name) => `/proc/sysvipc/${name}`);
-  const { stdout, failed } = await execa(capsuleBinary(), ['enter', String(init), '--', 'cat', ...tables], {
+  const { stdout, failed } = await execa(capsuleBinary(), ['enter', String(root), '--', 'cat', ...tables], {
     ...{ reject: false, stdin: 'ignore', timeout: 10_000 },
   });
   // A line of headings each.

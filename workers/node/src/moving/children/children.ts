@@ -1,5 +1,5 @@
-import type { CriuProgram, Load, Shepherd } from '@omx/launch';
-import type { BatchStore, JobStore, MoveAnswers, NodeAsker, NodeStore } from '@omx/queue';
+import type { CriuProgram, Load, ProcessTable, Shepherd } from '@omx/launch';
+import type { BatchStore, JobStore, MoveAnswers, NodeAsker, NodeStore, NodeUsage } from '@omx/queue';
 import type { NodeRole } from '@omx/core';
 import type { Logger } from 'pino';
 
@@ -58,6 +58,12 @@ export class Children {
     ) => Promise<ChildAnswers[Type]['answer']>;
   } {
     return { ...this.guests.answers, children: async (request) => this.away.answer(request) };
+  }
+
+  /** What a node says of what its jobs use. */
+  withGuests(usage: NodeUsage, table: ProcessTable): NodeUsage {
+    const guests = this.guests.usage(table);
+    return guests.length === 0 ? usage : { ...usage, guests };
   }
 
   /** The node is leaving: no copy stays here, and no child of its own leaves any more. */

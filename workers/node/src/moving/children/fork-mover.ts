@@ -17,6 +17,7 @@ import {
   readMembers,
   readProcessTable,
   send,
+  type Shepherd,
 } from '@omx/launch';
 import { type BatchStore, isRefusal, type JobTraits, type NodeAsker, type NodeStore } from '@omx/queue';
 import type { Logger } from 'pino';
@@ -27,6 +28,7 @@ import { capsuleJobOf } from '../../capsule-jobs.ts';
 import type { Capacity } from '../../capacity.ts';
 import { placesFor } from '../placement-of-moves.ts';
 import { RefusedMoves } from '../refused-moves.ts';
+import { undisturbed } from '../undisturbed.ts';
 import type { AwayChildren } from './away-children.ts';
 import type { AwayJournal, AwayNote } from './away-journal.ts';
 import { candidatesAmong, placeFor, surplusOf } from './policy.ts';
@@ -43,6 +45,7 @@ interface ForkMoverOptions {
   readonly journal: AwayJournal;
   readonly capacity: () => Capacity;
   readonly load: () => Load;
+  readonly shepherd: Pick<Shepherd, 'suspended' | 'suspensions'>;
   readonly criu: () => Promise<CriuProgram>;
   /** Whether the node is as it should be; else it begins nothing new. */
   readonly maySend: () => boolean;
@@ -201,6 +204,7 @@ export class ForkMover {
     if (isRefusal(receiver)) throw new Stays(`${to} did not take it: ${receiver.refused}`, to);
     const image = journal.imageOf(name);
     try {
+      const requireCalm = undisturbed(this.#options.shepherd, name);
       const frozen = await freezeChild({ criu, job, child, image }).catch((error: unknown) => {
         throw new Stays(errorOf(error).message, anywhere, { cause: error });
       });
@@ -212,6 +216,7 @@ export class ForkMover {
           thawMs,
         );
         if (isRefusal(ready)) throw new Stays(`it cannot go on at ${to}: ${ready.refused}`, to);
+        requireCalm();
         const { pid, startTicks } = child;
         const note = { child: name, key: attempt.key, ...attemptName, pid, startTicks, guest: to };
         journal.write({ ...note, known: frozen.pending.toString(16) });

@@ -8,11 +8,13 @@ import {
   type ChildCopy,
   type CriuProgram,
   folderFiles,
+  type ProcessTable,
   type Receiving,
   receiveInto,
   thawChild,
 } from '@omx/launch';
 import type {
+  AttemptUsage,
   ChildEnd,
   ChildName,
   ChildOrder,
@@ -37,6 +39,7 @@ import type { BatchCache } from '../../batch-cache.ts';
 import type { JobDemand } from '../../capacity.ts';
 import type { Executor } from '../../executor.ts';
 import { attemptOnTheMove } from '../on-the-move.ts';
+import { cpuOf, descendants, rssOf } from '../../usage-reader.ts';
 import { refusalOf } from '../refusals.ts';
 import { misfit } from '../traits.ts';
 
@@ -115,6 +118,16 @@ export class Guests {
     };
   }
 
+  /** What each copy that runs here uses, under the name of its job's attempt. */
+  usage(table: ProcessTable): AttemptUsage[] {
+    return [...this.#all.values()].flatMap(({ state, copy, attempt }) => {
+      if (state !== 'running' || copy === undefined) return [];
+      const own = descendants(copy.pid, table);
+      const { batch, ordinal, number } = attempt;
+      return [{ batch, ordinal, attempt: number, cpu: cpuOf(own), rss: rssOf(own, table) }];
+    });
+  }
+
   /** Asks all homes what is to become of their children, and does not wait for the answers. To be called about once a second. */
   async beat(): Promise<void> {
     const now = performance.now();
@@ -156,6 +169,11 @@ export class Guests {
       // Others may have taken the room meanwhile.
       const late = refusal(demand, traits.rss);
       if (late !== undefined) return late;
+      // It may be asked for again, as the first answer came too late.
+      if (this.#all.has(child) || attempts.get(child) !== undefined) {
+        await this.#drop(this.#all.get(child));
+        return { refused: `${child} is on its way to node ${node} already` };
+      }
       // The job's own limits are its home's matter.
       const { memBytes: _mem, oversubscribe: _shares, ...rest } = attemptOnTheMove(runtime, snapshot, 'arriving');
       const attempt: Attempt = { ...rest, key: child, slots: traits.slots };
