@@ -18,6 +18,7 @@
 #include "members.h"
 #include "processes.h"
 #include "protocol.h"
+#include "spare.h"
 #include "spawn.h"
 #include "timers.h"
 #include "worker.h"
@@ -38,6 +39,8 @@
 #define IDLE_MS 10000.0
 #define CAP_MS 100.0
 #define RETRY_MS 1000.0
+/* Files for the output of jobs to come are kept for so long when none runs. */
+#define SPARE_MS 1000.0
 /* How long a worker that does not read can hold up our end. */
 #define DRAIN_MS 2000.0
 #define LOCKED 75
@@ -46,7 +49,7 @@
 #define ABANDONED_MS 300000.0
 #endif
 
-static double idle_at, cap_at, retry_at, leave_at, abandoned_at;
+static double idle_at, cap_at, retry_at, leave_at, abandoned_at, spare_at;
 
 static void take_lock(const char *state_dir) {
   char path[PATH_MAX + 16], text[32];
@@ -98,7 +101,8 @@ static bool read_signals(int fd) {
 /* The earliest of the deadlines that hold now; 0 means that a deadline is not set. */
 static int poll_timeout(double now) {
   double until = now + 3600e3;
-  const double deadlines[] = {idle_at, cap_at, retry_at, leave_at, abandoned_at, worker_deadline(), timer_next() == NULL ? 0 : timer_next()->deadline};
+  const double deadlines[] = {idle_at, cap_at, retry_at, leave_at, abandoned_at, spare_at, worker_deadline(),
+                              timer_next() == NULL ? 0 : timer_next()->deadline};
   for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++) {
     if (deadlines[i] > 0 && deadlines[i] < until) until = deadlines[i];
   }
@@ -141,6 +145,7 @@ static void loop(int signals) {
     worker_write(now);
 
     passed(&retry_at, journal_waiting(), now, RETRY_MS);
+    if (passed(&spare_at, live_count == 0 && spare_count() > 0, now, SPARE_MS)) spare_drop();
     if (quit_requested && live_count == 0 && worker_drained()) return;
     if (passed(&leave_at, quit_requested && live_count == 0, now, DRAIN_MS)) return;
     if (passed(&idle_at, live_count == 0 && !worker_connected(), now, IDLE_MS)) return;
@@ -168,9 +173,11 @@ int main(int argc, char **argv) {
   take_lock(state_dir);
   int signals = take_signals();
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  spare_init(state_dir);
   journal_open(state_dir);
   worker_listen(socket_path);
   loop(signals);
+  spare_drop();
   unlink(socket_path);
   return 0;
 }

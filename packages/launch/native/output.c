@@ -1,4 +1,5 @@
 #include "output.h"
+#include "spare.h"
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,6 +55,7 @@ bool output_put(struct buffer *b, const struct job *j) {
 }
 
 static void remove_file(const char *path) {
+  if (spare_keep(path)) return;
   struct stat s;
   /* A job may write to /dev/null, and we may be root. */
   if (lstat(path, &s) == 0 && S_ISREG(s.st_mode)) unlink(path);

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "spawn.h"
 #include "clock.h"
+#include "spare.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,7 +26,7 @@
 
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
-static const int ignored_signals[] = {SIGHUP, SIGPIPE, SIGINT};
+static const int ignored_signals[] = {SIGHUP, SIGPIPE, SIGINT, SIGIO};
 static struct rlimit files_limit;
 static pid_t self;
 static char child_stack[64 * 1024] __attribute__((aligned(16)));
@@ -138,6 +139,7 @@ failed:
 }
 
 static int open_output(const char *path) {
+  spare_place(path);
   int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
   if (fd < 0) return -1;
   struct stat s;
