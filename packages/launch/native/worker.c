@@ -18,7 +18,7 @@
 #define READ_SIZE (64 * 1024)
 
 /* So long news may wait for more of it, while nothing idles meanwhile. */
-#define HOLD_MS 5.0
+#define HOLD_MS 10.0
 
 static int listener = -1, connection = -1;
 static struct buffer in, out;

@@ -94,6 +94,11 @@ export class ClaimRoom {
     return this.#used.slots < this.#capacity.slots + this.#ahead;
   }
 
+  /** Whether to look for more: not for each job that ends while half of what is claimed ahead is still there. */
+  get isDue(): boolean {
+    return this.#used.slots < this.#capacity.slots || this.#used.slots <= this.#capacity.slots + this.#ahead / 2;
+  }
+
   admits(demand: JobDemand): boolean {
     if (!canHold(this.#capacity, demand)) return false;
     if (this.isOpen) return this.#fits(demand) || !this.#somebodyWaits;

@@ -1,5 +1,5 @@
-import { type AttemptEnd, type BatchId, isOmxError, type JobEvent } from '@omx/core';
-import { type EndedEvent, type Shepherd, type ShepherdEvent, type StartRequest } from '@omx/launch';
+import { type AttemptEnd, type BatchId, type JobEvent } from '@omx/core';
+import { type EndedEvent, type Shepherd, type ShepherdEvent } from '@omx/launch';
 import { type BatchStore, type JobStore, queueClock } from '@omx/queue';
 import type { ResultsPool } from '@omx/worker-results';
 import type { Logger } from 'pino';
@@ -8,16 +8,15 @@ import type { Attempt, Attempts } from './attempt.ts';
 import { AttemptEnds, shortageMs } from './attempt-ends.ts';
 import type { BatchCache, BatchRuntime } from './batch-cache.ts';
 import { wholeEnd } from './capsule-end.ts';
-import { type Capacity, type Demand, startable, sumOf } from './capacity.ts';
-import { isShortage } from './ending.ts';
+import { type Capacity, type Demand, sumOf } from './capacity.ts';
 import type { FollowUps } from './follow-ups.ts';
-import { Followers } from './followers.ts';
 import { filesOf, removeJobFolder } from './job-folders.ts';
 import { overMemoryLimit } from './memory-limits.ts';
 import { onQueueTime } from './queue-time.ts';
 import { isOver, type Report, Reporter } from './reporter.ts';
 import type { WaitingCopy } from './moving/thaw-attempt.ts';
 import type { Resumer } from './moving/resume-from-image.ts';
+import { StartQueue } from './start-queue.ts';
 import { StartReports } from './start-reports.ts';
 import type { Starter } from './starter.ts';
 
@@ -44,11 +43,9 @@ const mostUnreported = 2000;
 export class Executor {
   readonly #options: ExecutorOptions;
   readonly #reporter: Reporter;
-  #ready: Attempt[] = [];
-  readonly #followers = new Followers();
+  readonly #queue: StartQueue;
   readonly #ends: AttemptEnds;
   readonly #starts = new StartReports((attempt, at) => this.#runsOn(attempt, at));
-  #isStarting = false;
   #outputKept: ReadonlySet<string> = new Set();
   #leaving = false;
   onRoom: () => void = () => {};
@@ -76,21 +73,23 @@ export class Executor {
     });
     const onShortage = (): void => this.onShortage(shortageMs);
     this.#ends = new AttemptEnds({ ...options, reporter: this.#reporter, onShortage });
+    const onEmpty = (): void => this.onRoom();
+    this.#queue = new StartQueue({ ...options, ends: this.#ends, starts: this, onShortage, onEmpty });
   }
 
   /** Claimed and not started, the next first. */
   get ready(): readonly Attempt[] {
-    return this.#ready;
+    return this.#queue.ready;
   }
 
   /** What it runs or will. */
   get used(): Required<Demand> {
-    return sumOf([this.#options.attempts.taken, ...this.#ready, ...this.#followers.waiting]);
+    return sumOf([this.#options.attempts.taken, ...this.#queue.ready, ...this.#queue.following]);
   }
 
   get isBehind(): boolean {
     const { size, running } = this.#options.attempts;
-    return size - running - this.#ready.length - this.#followers.waiting.size > mostUnreported;
+    return size - running - this.#queue.ready.length - this.#queue.following.size > mostUnreported;
   }
 
   /**
@@ -108,15 +107,14 @@ export class Executor {
 
   add(attempts: readonly Attempt[]): void {
     for (const attempt of attempts) this.#options.attempts.add(attempt);
-    this.#ready.push(...attempts);
-    this.#startReady();
+    this.#queue.add(attempts);
   }
 
   /** Ends an attempt because its user or its batch wants it so. */
   cancel(attempt: Attempt, graceMs: number | undefined): void {
     attempt.cancelledBy ??= 'user';
     if (attempt.phase === 'ready') {
-      this.#ready = this.#ready.filter((other) => other !== attempt);
+      this.#queue.withdraw(new Set([attempt]));
       this.#ends.end(attempt, { kind: 'cancelled', by: attempt.cancelledBy });
       return;
     }
@@ -137,7 +135,8 @@ export class Executor {
 
   /** The batch takes no more jobs: what has not started here will not. */
   cancelReady(batch: BatchId): void {
-    for (const attempt of this.#ready.filter((ready) => ready.batch === batch)) {
+    const unstarted = [...this.#queue.ready, ...this.#queue.following];
+    for (const attempt of unstarted.filter((each) => each.batch === batch)) {
       attempt.cancelledBy = 'policy';
       this.cancel(attempt, undefined);
     }
@@ -146,7 +145,7 @@ export class Executor {
   pause(attempt: Attempt, paused: boolean): void {
     if (attempt.phase !== 'running' || attempt.paused === paused) return;
     attempt.paused = paused;
-    if (paused) this.#recallBehind(attempt);
+    if (paused) this.#queue.recallBehind(attempt);
     if (paused) this.#options.shepherd.pause(attempt.key);
     else this.#options.shepherd.resume(attempt.key);
     this.#reporter.report({ attempt, event: { type: paused ? 'pause' : 'resume' } });
@@ -155,7 +154,7 @@ export class Executor {
   /** Somebody else has the job now: the process must not go on, and its result will not count. */
   fence(attempt: Attempt): void {
     if (attempt.phase === 'ready') {
-      this.#ready = this.#ready.filter((other) => other !== attempt);
+      this.#queue.withdraw(new Set([attempt]));
       this.#options.attempts.remove(attempt);
     } else if (attempt.phase !== 'ending') {
       // Its request may not have been sent yet.
@@ -176,10 +175,15 @@ export class Executor {
     this.#options.starter.forgetAllBut(kept);
   }
 
+  /** What waits with the shepherd for another to end is to come back, so that it can be given back. */
+  recall(): void {
+    this.#queue.recallAll();
+  }
+
   /** Gives jobs back that were claimed and have not started; they go before others again. */
   giveBack(unstarted: readonly Attempt[]): void {
     const given = new Set(unstarted.filter((attempt) => attempt.phase === 'ready'));
-    this.#ready = this.#ready.filter((attempt) => !given.has(attempt));
+    this.#queue.withdraw(given);
     for (const attempt of given) this.#ends.handBack(attempt);
   }
 
@@ -196,13 +200,13 @@ export class Executor {
     if (attempt.fenced === true) attempts.remove(attempt);
     else if (attempt.cancelledBy !== undefined) this.#ends.end(attempt, { kind: 'cancelled', by: attempt.cancelledBy });
     else if (this.#leaving) this.#ends.giveBack(attempt, 0);
-    else shepherd.start(await this.#request(attempt));
+    else shepherd.start(await this.#queue.request(attempt));
   }
 
   /** An end that came while somebody else heard of the attempt (`hears`), or of which the shepherd does not know. */
   hearEnd(attempt: Attempt, end: EndedEvent): void {
     this.#ends.ended(attempt, end);
-    this.#startReady();
+    this.#queue.wake();
   }
 
   /** The attempt's processes are gone for no fault of its own: it is queued again, as when its node dies. */
@@ -219,8 +223,9 @@ export class Executor {
   async giveUp(): Promise<void> {
     const { attempts, shepherd, cache } = this.#options;
     this.#leaving = true;
+    this.#queue.leave();
     this.onGiveUp();
-    this.giveBack(this.#ready);
+    this.giveBack(this.#queue.ready);
     for (const attempt of attempts.all()) {
       if (attempt.phase === 'ready' || attempt.phase === 'ending') continue;
       attempt.stopWaiting?.();
@@ -239,108 +244,6 @@ export class Executor {
     return this.#options.shepherd.suspended ? 0 : (ms ?? 10_000);
   }
 
-  #startReady(): void {
-    if (this.#isStarting) return;
-    this.#isStarting = true;
-    this.#start().catch((error: unknown) => this.#options.log.error({ err: error }, 'jobs could not be started'));
-  }
-
-  async #start(): Promise<void> {
-    const { attempts, capacity } = this.#options;
-    try {
-      for (;;) {
-        const [first] = this.#ready;
-        const meanMs = first === undefined ? undefined : (await this.#options.cache.get(first.batch))?.meanMs;
-        const starting = this.#leaving ? [] : startable(capacity(), attempts.taken, this.#ready);
-        const following = starting.length > 0 || this.#leaving ? [] : this.#following(meanMs);
-        if (starting.length === 0 && following.length === 0) break;
-        await this.#send(starting, 'starting');
-        await this.#send(following, 'next');
-      }
-    } finally {
-      // In the same turn as the last look, so that no job that comes now is overlooked.
-      this.#isStarting = false;
-    }
-    if (this.#ready.length === 0) this.onRoom();
-  }
-
-  /** Those that wait for a slot and may follow others of their batch. */
-  #following(meanMs: number | undefined): Attempt[] {
-    const { attempts, capacity, shepherd } = this.#options;
-    const [first] = this.#ready;
-    if (first === undefined || attempts.taken.slots > capacity().slots || shepherd.suspended) return [];
-    const room = this.#followers.room(first.batch, meanMs);
-    const other = this.#ready.findIndex((each) => !isAlike(each, first));
-    return this.#ready.slice(0, other === -1 ? room : Math.min(room, other));
-  }
-
-  async #send(chosen: readonly Attempt[], phase: 'starting' | 'next'): Promise<void> {
-    const { attempts, shepherd, log } = this.#options;
-    if (chosen.length === 0) return;
-    const sent = new Set(chosen);
-    this.#ready = this.#ready.filter((attempt) => !sent.has(attempt));
-    for (const attempt of sent) attempts.move(attempt, phase);
-    const requests: StartRequest[] = [];
-    for (const attempt of sent) {
-      try {
-        requests.push(...(await this.#request(attempt)));
-      } catch (error) {
-        log.error({ err: error, job: attempt.key }, 'a job could not be started; it goes back');
-        this.onShortage(shortageMs);
-        this.#ends.giveBack(attempt, shortageMs);
-      }
-    }
-    for (const attempt of sent) {
-      if (attempt.fenced === true) attempts.remove(attempt);
-      else if (this.#leaving && attempt.phase === phase) this.#ends.handBack(attempt);
-    }
-    const wanted = requests.flatMap((request) => {
-      const attempt = attempts.get(request.key);
-      if (attempt?.phase !== phase) return [];
-      if (phase === 'starting') {
-        this.#followers.lead(attempt);
-        return [request];
-      }
-      const before = this.#followers.add(attempt);
-      if (before !== undefined) return [{ ...request, after: before.key }];
-      // All that it could have followed have ended meanwhile, so there is a slot for it.
-      this.#readyAgain(attempt);
-      return [];
-    });
-    if (wanted.length > 0) shepherd.start(wanted);
-  }
-
-  #readyAgain(attempt: Attempt): void {
-    this.#options.attempts.move(attempt, 'ready');
-    this.#ready.unshift(attempt);
-  }
-
-  /**
-   * Nothing where the job cannot be started here; that is then its end.
-   * @throws where it can be for all we know, only not now
-   */
-  async #request(attempt: Attempt): Promise<StartRequest[]> {
-    const { attempts, batches, cache, node } = this.#options;
-    const runtime = await cache.get(attempt.batch);
-    if (runtime === undefined) {
-      attempts.remove(attempt);
-      return [];
-    }
-    try {
-      if (await this.#options.resumer.takes(runtime, attempt, this)) return [];
-      return [await this.#options.starter.request(runtime, attempt)];
-    } catch (error) {
-      // No room for the folder of its output, say.
-      if (isShortage((error as NodeJS.ErrnoException).code)) throw error;
-      const why = isOmxError(error)
-        ? `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`
-        : String(error);
-      await batches.addNote(attempt.batch, `${attempt.key} on ${node}: ${why}`);
-      this.#ends.refuse(attempt, isOmxError(error) ? 'launcher-unavailable' : 'other');
-      return [];
-    }
-  }
-
   #handle(events: readonly ShepherdEvent[]): void {
     for (const told of events) {
       const attempt = this.#options.attempts.get(told.key);
@@ -351,13 +254,10 @@ export class Executor {
         this.onOther(event);
         continue;
       }
+      if (event.type !== 'started') this.#queue.over(attempt);
       if (attempt.hears !== undefined) {
         attempt.hears(event);
         continue;
-      }
-      if (event.type !== 'started') {
-        const next = this.#followers.over(attempt);
-        if (next !== undefined) this.#options.attempts.move(next, 'starting');
       }
       // Of the same attempt when it was here before; its copy is not made yet.
       if (attempt.phase === 'arriving') {
@@ -368,7 +268,7 @@ export class Executor {
       else if (event.type === 'refused') this.#ends.refused(attempt, event);
       else this.#ends.ended(attempt, event);
     }
-    this.#startReady();
+    this.#queue.wake();
   }
 
   #started(attempt: Attempt, pid: number, at: number): void {
@@ -395,12 +295,8 @@ export class Executor {
 
   /** It is no short job: those behind it may start elsewhere sooner. */
   #runsOn(attempt: Attempt, at: number): void {
-    this.#recallBehind(attempt);
+    this.#queue.recallBehind(attempt);
     this.#reportStart(attempt, at);
-  }
-
-  #recallBehind(lead: Attempt): void {
-    for (const attempt of this.#followers.behind(lead)) this.#options.shepherd.recall(attempt.key);
   }
 
   /** It waited for another, and does so no longer; nothing ran. */
@@ -410,7 +306,11 @@ export class Executor {
     if (attempt.fenced === true) attempts.remove(attempt);
     else if (attempt.cancelledBy !== undefined) this.#ends.end(attempt, { kind: 'cancelled', by: attempt.cancelledBy });
     else if (this.#leaving) this.#ends.handBack(attempt);
-    else this.#readyAgain(attempt);
+    else {
+      this.#queue.again(attempt);
+      // The node may take none for now, and give it back.
+      this.onRoom();
+    }
   }
 
   #reportStart(attempt: Attempt, at: number): void {
@@ -436,10 +336,4 @@ export class Executor {
   #wakeAt(at: number): void {
     setTimeout(() => this.onRoom(), Math.min(60_000, Math.max(0, at - queueClock.now() + 5))).unref();
   }
-}
-
-/** Whether one may follow where the other might; a job that is tried again may go on from an image instead. */
-function isAlike(attempt: Attempt, first: Attempt): boolean {
-  const { batch, slots, memBytes } = first;
-  return attempt.batch === batch && attempt.slots === slots && attempt.memBytes === memBytes && attempt.number === 1;
 }

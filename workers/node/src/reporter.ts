@@ -36,8 +36,11 @@ export interface ReporterEvents {
 }
 
 const reportsPerWrite = 500;
-/** Shortest time between two writes. */
+/** Shortest time between two writes; the longer one where many come, of short jobs. */
 const gatherMs = 5;
+const gatherManyMs = 20;
+/** So many in one write are many. */
+const many = 3;
 /** Before a refused write is tried again. */
 const refusedMs = 1000;
 
@@ -54,6 +57,7 @@ export class Reporter {
   readonly #pending = new Map<BatchId, Report[]>();
   readonly #flushing = new Map<BatchId, Promise<void>>();
   #lastWrite = 0;
+  #lastCount = 0;
 
   constructor(options: { batches: BatchStore; jobs: JobStore; cache: BatchCache; events: ReporterEvents }) {
     this.#batches = options.batches;
@@ -90,6 +94,7 @@ export class Reporter {
         if (pending.length === 0) break;
         this.#pending.set(batch, pending.slice(reportsPerWrite));
         const unsettled = new Set(mergeStarts(pending.slice(0, reportsPerWrite)));
+        this.#lastCount = unsettled.size;
         try {
           await this.#write(batch, unsettled);
         } catch (error) {
@@ -108,10 +113,8 @@ export class Reporter {
 
   /** A report after a quiet moment goes at once; in a stream of them a few milliseconds make groups. */
   async #gather(): Promise<void> {
-    const sinceLast = performance.now() - this.#lastWrite;
-    await new Promise((resolve) =>
-      sinceLast > gatherMs ? setImmediate(resolve) : setTimeout(resolve, gatherMs - sinceLast),
-    );
+    const waitMs = this.#lastWrite + (this.#lastCount < many ? gatherMs : gatherManyMs) - performance.now();
+    await new Promise((resolve) => (waitMs < 0 ? setImmediate(resolve) : setTimeout(resolve, waitMs)));
     this.#lastWrite = performance.now();
   }
 

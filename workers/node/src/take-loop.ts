@@ -116,7 +116,7 @@ export class TakeLoop {
     const { delivery, executor, cache } = this.#options;
     if (!this.#mayLook) return 'full';
     const capacity = await this.#capacityNow();
-    if (!this.#room(capacity, this.#latest).isOpen && !(await this.#mayShare())) return 'full';
+    if (!this.#room(capacity, this.#latest).isDue && !(await this.#mayShare())) return 'full';
     // Ahead is only claimed what is known to be short, so the batch must be known before its chunk is taken.
     const isAhead = executor.used.slots >= capacity.slots;
     let somebodyWaits = false;
@@ -193,6 +193,7 @@ export class TakeLoop {
     const now = capacity();
     const shrunk = now.slots < this.#slotsBefore;
     this.#slotsBefore = now.slots;
+    if (!mayTake()) executor.recall();
     if (executor.ready.length === 0 || (mayTake() && !shrunk)) return;
     const kept = new Set(mayTake() ? startable(now, attempts.taken, executor.ready) : []);
     this.#rest(afterSharingMs);
