@@ -177,7 +177,7 @@ int main(int argc, char **argv) {
   journal_open(state_dir);
   worker_listen(socket_path);
   loop(signals);
-  spare_drop();
+  spare_close();
   unlink(socket_path);
   return 0;
 }

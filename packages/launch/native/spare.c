@@ -70,4 +70,9 @@ void spare_drop(void) {
   while (count > 0) unlinkat(folder, name(--count), 0);
 }
 
+void spare_close(void) {
+  spare_drop();
+  if (folder >= 0) rmdir(folder_path);
+}
+
 size_t spare_count(void) { return count; }

@@ -21,5 +21,7 @@ bool spare_keep(const char *path);
 void spare_place(const char *path);
 /* Removes them all. */
 void spare_drop(void);
+/* The same with the folder. */
+void spare_close(void);
 size_t spare_count(void);
 #endif

@@ -1,4 +1,4 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { attemptId, indexOf } from '@omx/core';
@@ -70,11 +70,12 @@ async function readPiece(path: string, offset: number, limit: number): Promise<B
   let file: FileHandle | undefined;
   try {
     file = await open(path, 'r');
-    const { size } = await file.stat();
+    const { size, ino } = await file.stat();
     if (size <= offset) return Buffer.alloc(0);
     const buffer = Buffer.allocUnsafe(Math.min(limit, size - offset));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
-    return buffer.subarray(0, bytesRead);
+    // The shepherd may have given the file to another job meanwhile; then it is no longer found here.
+    return (await stat(path)).ino === ino ? buffer.subarray(0, bytesRead) : undefined;
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
     throw error;
