@@ -160,7 +160,7 @@ describe('a lease that is out', () => {
     const node = await Node.open();
     row(node, ['a', 'b']);
     await node.started('lead');
-    await node.leased(0, 'stop');
+    await node.leased(-1000, 'stop');
     expect((await node.ended('lead')).reason).toBe('lease');
     for (const key of ['a', 'b']) expect((await node.refused(key)).stage).toBe('lease');
     expect(ran(node)).toEqual([]);
@@ -170,7 +170,7 @@ describe('a lease that is out', () => {
     const node = await Node.open();
     row(node, ['a']);
     await node.started('lead');
-    await node.leased(0, 'pause');
+    await node.leased(-1000, 'pause');
     go(node);
     expect((await node.refused('go')).stage).toBe('lease');
     expect(ran(node)).toEqual([]);
