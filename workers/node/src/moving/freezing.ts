@@ -29,7 +29,7 @@ export async function freezing<T>(
   });
   const hears: Attempt['hears'] = (event) => {
     if (event.type !== 'ended') return;
-    if (event.lost === true || !faults.has(event.signal)) {
+    if (event.lost === true || event.reason !== 'none' || !faults.has(event.signal)) {
       executor.hearEnd(attempt, event);
       return;
     }
