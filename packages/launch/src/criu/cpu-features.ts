@@ -7,6 +7,7 @@ import type { CriuProgram } from '../host/criu-program.ts';
 import { aloneArgv } from './commands.ts';
 import { capsuleBinary } from './capsule-binary.ts';
 import { criuEnv } from './criu-env.ts';
+import { notesFolder } from './kernel-notes.ts';
 import { endWhole, ownGroup } from './own-group.ts';
 
 /** As criu calls it. */
@@ -49,7 +50,9 @@ export function checkCpuFeatures(criu: CriuProgram, features: string): Promise<s
 /** What criu says where it fails. */
 async function cpuinfo(criu: CriuProgram, action: 'dump' | 'check', folder: string): Promise<string | undefined> {
   const words = ['cpuinfo', action, '--images-dir', folder, '--work-dir', folder];
-  const [file = '', ...args] = aloneArgv({ capsule: capsuleBinary(), criu: criu.file, words });
+  const [file = '', ...args] = aloneArgv({
+    ...{ capsule: capsuleBinary(), criu: criu.file, words, notes: notesFolder(criu) },
+  });
   const running = execa(file, args, {
     ...{ reject: false, stdin: 'ignore', timeout: 10_000, forceKillAfterDelay: 500, maxBuffer: 1 << 16 },
     ...ownGroup,
