@@ -30,6 +30,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           // A machine that stands still for seconds may break a test about time; the report marks what needed a second go.
           retry: process.env['CI'] === 'true' ? 1 : 0,
+          // Many of them wait for leases and for jobs; so one more than there are processors.
+          maxWorkers: 3,
           testTimeout: 120_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 2 },
@@ -40,6 +42,8 @@ export default defineConfig({
           name: 'cluster',
           include: ['test/cluster/**/*.test.ts'],
           retry: process.env['CI'] === 'true' ? 1 : 0,
+          // Most of them wait most of the time.
+          maxWorkers: 3,
           testTimeout: 120_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 3 },
