@@ -271,7 +271,8 @@ describe.for(users)('under --launcher criu, run by $who', { ...skipUnless('criu'
       await until(async () => (await jobOf(home, id)).state === 'paused');
       const pids = pidsOf(dir);
       expect(pids.length).toBeGreaterThan(0);
-      await until(() => pids.every((pid) => / \(.*\) T /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))));
+      // A shell that has just made a process by vfork(2) waits for it in the kernel (D).
+      await until(() => pids.every((pid) => / \(.*\) [TD] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))));
       open(`${dir}/go`);
       expect(await home.omx(['resume', id])).toMatchObject({ code: 0, stderr: '' });
       expect(await waitFor(home, id)).toBe(0);

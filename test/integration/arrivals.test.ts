@@ -1,10 +1,11 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as dial, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { applyEvent, type Batch, isIllegal, type JobEvent } from '@omx/core';
-import { findCriu, type Shepherd } from '@omx/launch';
+import { applyEvent, type Batch, bytesOf, isIllegal, type JobEvent } from '@omx/core';
+import { findCriu, type Shepherd, type ShepherdEvent, type StartRequest } from '@omx/launch';
 import { BatchStore, connect, isRefusal, type JobSnapshot, JobStore, type Receiver, type Redis } from '@omx/queue';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -18,6 +19,7 @@ import { machineTraits } from '../../workers/node/src/moving/traits.ts';
 import { skipUnless } from '../kit/needs.ts';
 import { useRedis } from '../kit/redis.ts';
 import { arraySpec } from '../kit/spec.ts';
+import { until } from '../kit/until.ts';
 
 const server = useRedis();
 const nothingRuns: Shepherd['hello'] = { running: [], unreported: [] };
@@ -115,7 +117,20 @@ test.each<[string, (vega: number) => Promise<void>]>([
   expect(readdirSync(folder())).toEqual([]);
 });
 
-async function begin(lose?: ArrivalOptions['executor']['lose']): Promise<Arrivals> {
+type ShepherdOfArrivals = ArrivalOptions['shepherd'];
+
+function emptyRequest(of: string): StartRequest {
+  const nothing = bytesOf('/dev/null');
+  return {
+    ...{ key: of, argv: [], environment: '', extraEnv: [], cwd: bytesOf('/'), umask: 0o77 },
+    ...{ stdin: nothing, stdout: nothing, stderr: nothing, timeMs: 0, graceMs: 0, maxOutputBytes: 0 },
+  };
+}
+
+async function begin(
+  lose?: ArrivalOptions['executor']['lose'],
+  more: Partial<Pick<ArrivalOptions, 'shepherd' | 'request'>> = {},
+): Promise<Arrivals> {
   const { found } = await findCriu(process.env);
   if (found === undefined) throw new Error('there is no CRIU');
   const unused = (): never => {
@@ -131,6 +146,7 @@ async function begin(lose?: ArrivalOptions['executor']['lose']): Promise<Arrival
     keepRefusal: () => undefined,
     holdsLease: () => true,
     arrived: unused,
+    ...more,
   };
   arrivals = new Arrivals(options);
   return arrivals;
@@ -210,6 +226,49 @@ test(
     expect(lost).toEqual([key()]);
   },
 );
+
+/** Starts what it is told to as the shepherd does, and tells the attempt. */
+function startsReally(): { readonly started: ChildProcess[]; readonly acknowledged: string[] } & ShepherdOfArrivals {
+  const [started, acknowledged]: [ChildProcess[], string[]] = [[], []];
+  return {
+    ...{ started, acknowledged },
+    start: (requests) => {
+      for (const { key: of, argv, extraEnv } of requests) {
+        const [file = '', ...args] = argv;
+        const extra = extraEnv.map((entry) => entry.split(/=(.*)/s).slice(0, 2) as [string, string]);
+        const child = spawn(file, args, { stdio: 'ignore', env: { ...process.env, ...Object.fromEntries(extra) } });
+        started.push(child);
+        const tell = (event: object): void =>
+          attempts.get(of)?.hears?.({ key: of, at: Date.now(), ...event } as unknown as ShepherdEvent);
+        child.once('exit', (exitCode) => tell({ type: 'ended', exitCode }));
+        setImmediate(() => tell({ type: 'started', pid: child.pid, startedAt: Date.now() }));
+      }
+    },
+    acknowledge: (keys) => void acknowledged.push(...keys),
+    end: () => undefined,
+  };
+}
+
+test.each([
+  ['it is not wanted any more', (here: Arrivals) => here.abort({ type: 'abort', ...name() })],
+  ['this node leaves', (here: Arrivals) => here.close()],
+  ['its shepherd is gone', (here: Arrivals) => here.abandon()],
+])('the capsule that is made for a job on its way ends where %s', skipUnless('criu'), async (_, happens) => {
+  const shepherd = startsReally();
+  const here = await begin(undefined, { shepherd, request: async (attempt) => emptyRequest(attempt.key) });
+  const { found } = await findCriu(process.env);
+  const traits = await machineTraits(found ?? { file: '', version: '' });
+  expect(await here.receive({ type: 'receive', ...name(), from: 'altair', purpose: 'move', traits })).toHaveProperty(
+    'token',
+  );
+  const log = join(folder(), key(), 'image', 'log', 'thaw');
+  await until(() => existsSync(join(log, 'thaw.log')));
+  await happens(here);
+  const [capsule] = shepherd.started;
+  await until(() => capsule !== undefined && (capsule.exitCode ?? capsule.signalCode) !== null);
+  // Should the same job come again, the shepherd must not take its capsule for this one.
+  if (attempts.get(key()) === undefined) expect(shepherd.acknowledged).toEqual([key()]);
+});
 
 test('what is abandoned is not touched any more', skipUnless('criu'), async () => {
   const here = await begin();

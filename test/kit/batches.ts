@@ -135,7 +135,9 @@ export function linesOf(path: string): string[] {
 
 /** An empty folder in the home's work folder, where jobs leave their traces. */
 export function traces(home: TestHome, name: string): string {
-  const dir = join(home.work, name);
+  let dir = join(home.work, name);
+  // A second go has one of its own.
+  while (existsSync(dir)) dir += '-again';
   mkdirSync(dir);
   return dir;
 }

@@ -71,6 +71,6 @@ fi
 node_modules/.bin/tsc -b
 # Bundled again only when something was compiled.
 bundle=packages/cli/dist/bundle/entry.js
-if [ ! -f "$bundle" ] || [ -n "$(find packages/cli/dist/.tsbuildinfo packages/core/dist/.tsbuildinfo packages/queue/dist/.tsbuildinfo -newer "$bundle")" ]; then
+if [ ! -f "$bundle" ] || [ -n "$(find packages/*/dist/.tsbuildinfo workers/*/dist/.tsbuildinfo -newer "$bundle")" ]; then
   node packages/cli/bundle.mjs
 fi

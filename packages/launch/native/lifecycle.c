@@ -18,7 +18,7 @@
 
 /* Of SIGSTOP after the first: a process in the middle of execve has no environment for a moment, and what forks may be
    faster than a look at /proc. There are more as long as one still finds something that runs. */
-#define STOP_ROUNDS 4
+#define STOP_ROUNDS 7
 
 static double round_wait(const struct job *j) {
   double wait = FIRST_ROUND_MS * (double)(1u << (j->rounds < 10 ? j->rounds : 10));

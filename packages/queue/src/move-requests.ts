@@ -17,6 +17,8 @@ export interface AttemptName {
 export interface Refusal {
   readonly refused: string;
   readonly hint?: string;
+  /** For whoever asks, where he goes by the reason: the job does not run there (`traits`), or not under CRIU. */
+  readonly code?: 'NOT_RUNNING' | 'OTHER_LAUNCHER';
 }
 
 /** To the node that has the job: move it. Answered when it runs there, or stays. */

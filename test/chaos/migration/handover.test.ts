@@ -36,6 +36,7 @@ const short: readonly [Fault, Moment, Signal][] = [
   ['source worker', 'frozen', 'SIGKILL'],
   ['source worker', 'ending', 'SIGKILL'],
   ['source worker', 'ending', 'SIGSTOP'],
+  ['target worker', 'sending', 'SIGKILL'],
   ['target worker', 'thawing', 'SIGKILL'],
   ['target worker', 'ending', 'SIGKILL'],
   ['target worker', 'moved', 'SIGKILL'],

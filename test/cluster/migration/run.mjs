@@ -24,8 +24,9 @@ const env = {
   OMX_CHAOS: 'all',
   OMX_CHAOS_SEED: values.seed,
 };
-const folders = ['test/cluster/migration', 'test/chaos/migration'];
-const { exitCode } = await execa('vitest', ['run', '--project', 'cluster', '--project', 'chaos', ...folders], {
+const projects = ['unit', 'cluster', 'chaos'].flatMap((name) => ['--project', name]);
+const places = ['packages/launch/test/criu/move', 'test/cluster/migration', 'test/chaos/migration'];
+const { exitCode } = await execa('vitest', ['run', ...projects, ...places], {
   env,
   preferLocal: true,
   stdio: 'inherit',

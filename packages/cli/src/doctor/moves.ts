@@ -91,10 +91,7 @@ async function checkJob(
   const name = `job ${id}`;
   const traits = await askTraits(session, from, job);
   // What is not under criu is said by omx why, and what has ended meanwhile is no matter.
-  if ('refused' in traits)
-    return /^it (?:runs under|does not run)/.test(traits.refused)
-      ? []
-      : [warn(name, traits.refused, traits.hint ?? null)];
+  if ('refused' in traits) return traits.code === undefined ? [warn(name, traits.refused, traits.hint ?? null)] : [];
   const fit: string[] = [];
   const checks: Check[] = [];
   for (const { name: to } of places) {

@@ -30,7 +30,7 @@ enum { SYSTEM_V_MEMORY = 1, SYSTEM_V_OTHERS = 2 };
 #define STATUS_FILE OWN_FOLDER "/status"
 
 struct capsule_options {
-  const char *folder, *mount, *cwd, *in, *out, *err, *log, *clock, *last_pid;
+  const char *folder, *mount, *cwd, *in, *out, *err, *log, *notes;
   const char *own[8];
   size_t own_count;
   mode_t mask; /* the job's */
@@ -39,11 +39,23 @@ struct capsule_options {
   char **command;
 };
 
+/* What is known of a copy only when its image is there: its clocks, in nanoseconds, and where criu's pids begin. */
+struct order {
+  long long monotonic, boot;
+  int last_pid;
+};
+
 int run(struct capsule_options *options);
 int job_root(const char *status_file, char **command);
 int wait_for_root(void);
 int enter(pid_t pid, bool for_dump, char **command);
 int gate(const char *action);
+/* To the socket OMX_GATE; -1 where nobody is there. */
+int connect_gate(void);
+/* False where none will come. */
+bool await_order(struct order *order);
+void show_notes(const char *file);
+int noting(const char *folder, char **program);
 /* What there is in the ipc namespace that we are in; 0: nothing. FAILED where it cannot be told. */
 int system_v_objects(void);
 int listen_for(char **words);

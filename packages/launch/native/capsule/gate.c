@@ -11,14 +11,12 @@
  */
 #define _GNU_SOURCE
 #include "capsule.h"
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,7 +27,7 @@ static long long nanoseconds(clockid_t id) {
 }
 
 int gate(const char *action) {
-  const char *path = getenv("OMX_GATE"), *seconds = getenv("OMX_GATE_SECONDS");
+  const char *seconds = getenv("OMX_GATE_SECONDS");
   if (strcmp(action, "post-dump") != 0 && strcmp(action, "post-restore") != 0) return 0;
   /* Without criu nothing is held any more, so there is nothing to decide. If it is dead already, pid 1 is our parent. */
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -39,11 +37,8 @@ int gate(const char *action) {
     fputs("omx-capsule: it has just begun to use System V semaphores, messages or memory; try again\n", stderr);
     return 1;
   }
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (path == NULL || strlen(path) >= sizeof address.sun_path) return 1;
-  memcpy(address.sun_path, path, strlen(path));
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return 1;
+  int fd = connect_gate();
+  if (fd < 0) return 1;
   if (dprintf(fd, "%s %lld %lld\n", action, nanoseconds(CLOCK_MONOTONIC), nanoseconds(CLOCK_BOOTTIME)) < 0) return 1;
 
   struct pollfd wanted = {.fd = fd, .events = POLLIN};

@@ -9,9 +9,11 @@
  *       Starts a job. DIR is bound on PATH, which is the same on all nodes; cwd (default PATH) and the files are those inside,
  *       opened there, the outputs to append. What the shepherd gave as 2 takes our own messages. --own: this folder, made
  *       where it is missing, is another for each job, a part of DIR: for files named by a pid, which many jobs share.
- *   thaw [--user] --folder DIR --mount PATH [--own PATH]... [--clock MONO,BOOT] [--last-pid N] [--log FILE] -- CRIU restore ...
- *       The same namespaces, with criu in place of the job root. The clocks, in nanoseconds, go on from there. N: criu and
- *       what it starts get the pids from N + 1 on, which no process of the image has. FILE takes our messages and criu's.
+ *   thaw [--user] --folder DIR --mount PATH [--own PATH]... [--log FILE] [--notes FILE] -- CRIU restore ...
+ *       The same namespaces, with criu in place of the job root. Made beforehand: it waits for its order (order.c), before
+ *       which the folder may be another one. The order says from where the clocks go on, and after which pid criu and what it
+ *       starts get theirs, so that no process of the image has one of them. The first FILE takes our messages and criu's, the
+ *       second is for criu (notes.c).
  *   enter PID [--dump] -- PROGRAM...
  *       Runs it in the namespaces of process PID; it dies with us. With --dump not in its ipc namespace, if that has System V
  *       objects: what criu does not share with the job is in the image.
@@ -22,6 +24,7 @@
  *   connect PORT ADDRESS... [--fd N] [--good CODE] -- PROGRAM...
  *       The other side: connects to the first address that answers; PROGRAM's output goes there. Tells the bytes it took,
  *       once PROGRAM has ended with 0 or CODE and the other side has said that it has all.
+ *   noting FOLDER -- PROGRAM...   for criu outside of any capsule: it may keep its notes in FOLDER, a tmpfs (notes.c)
  *   as-root -- PROGRAM...     it is root in a user namespace of its own: for what criu does outside of any capsule
  *   deputy ...                holds the original of a child whose copy runs elsewhere (deputy.c)
  *   keep, lead, wait-child    around the copy of such a child; internal (copy.c)
@@ -66,8 +69,7 @@ static bool read_options(char **at, struct capsule_options *o) {
     const char *name;
     const char **value;
   } names[] = {{"--folder", &o->folder}, {"--mount", &o->mount}, {"--cwd", &o->cwd},     {"--in", &o->in},
-               {"--out", &o->out},       {"--err", &o->err},     {"--log", &o->log},     {"--clock", &o->clock},
-               {"--last-pid", &o->last_pid}};
+               {"--out", &o->out},       {"--err", &o->err},     {"--log", &o->log},     {"--notes", &o->notes}};
   for (; *at != NULL && strcmp(*at, "--") != 0; at++) {
     if (strcmp(*at, "--user") == 0) {
       o->user_namespace = true;
@@ -101,6 +103,7 @@ int main(int argc, char **argv) {
   if (strcmp(mode, "listen") == 0) return listen_for(argv + 2);
   if (strcmp(mode, "connect") == 0) return connect_to(argv + 2);
   if (strcmp(mode, "as-root") == 0) return argc < 4 ? usage() : as_root(argv + 3);
+  if (strcmp(mode, "noting") == 0) return argc < 5 ? usage() : noting(argv[2], argv + 4);
   if (strcmp(mode, "deputy") == 0) return argc == 8 ? deputy(argv + 2) : usage();
   if (strcmp(mode, "wait-child") == 0) return argc == 4 ? wait_for_copy(atoi(argv[2]), argv[3]) : usage();
   if (argc >= 4 && strcmp(argv[2], "--") == 0) {

@@ -98,15 +98,13 @@ static int64_t nanoseconds(clockid_t id) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static int set_clocks(const char *values) {
-  long long mono, boot, s[2], ns[2];
+/* Of whoever is forked from now on. */
+static int set_clocks(const struct order *order) {
+  long long s[2], ns[2];
   char text[128];
-  if (sscanf(values, "%lld,%lld", &mono, &boot) != 2) {
-    errno = EINVAL;
-    return failed_at("--clock", values);
-  }
-  split(mono - nanoseconds(CLOCK_MONOTONIC), &s[0], &ns[0]);
-  split(boot - nanoseconds(CLOCK_BOOTTIME), &s[1], &ns[1]);
+  if (unshare(CLONE_NEWTIME) < 0) return failure("cannot make a time namespace");
+  split(order->monotonic - nanoseconds(CLOCK_MONOTONIC), &s[0], &ns[0]);
+  split(order->boot - nanoseconds(CLOCK_BOOTTIME), &s[1], &ns[1]);
   snprintf(text, sizeof text, "monotonic %lld %lld\nboottime %lld %lld\n", s[0], ns[0], s[1], ns[1]);
   return write_proc("/proc/self/timens_offsets", text) ? 0 : failure("timens_offsets");
 }
@@ -127,6 +125,10 @@ static int bind_own(const struct capsule_options *o) {
   return 0;
 }
 
+static int bind_folders(const struct capsule_options *o) {
+  return bind_folder(o->folder, o->mount) == 0 ? bind_own(o) : FAILED;
+}
+
 int as_root(char **program) {
   uid_t uid = geteuid();
   gid_t gid = getegid();
@@ -139,13 +141,12 @@ int as_root(char **program) {
 static int make_namespaces(const struct capsule_options *o) {
   uid_t uid = geteuid();
   gid_t gid = getegid();
-  int kinds = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWTIME;
+  int kinds = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | (o->thaw ? 0 : CLONE_NEWTIME);
   if (unshare(kinds | (o->user_namespace ? CLONE_NEWUSER : 0)) < 0) return failure("cannot make namespaces");
   if (o->user_namespace && map_self(uid, gid) != 0) return FAILED;
-  if (o->clock != NULL && set_clocks(o->clock) != 0) return FAILED;
   /* What is mounted later on the host is seen inside, not the other way round. */
   if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) return failure("cannot separate the mounts");
-  return bind_folder(o->folder, o->mount) == 0 ? bind_own(o) : FAILED;
+  return o->thaw ? 0 : bind_folders(o);
 }
 
 static int reopen(const char *path, int flags, int as) {
@@ -188,7 +189,17 @@ static int start_root(const struct capsule_options *o) {
   return failed_at("cannot execute", program);
 }
 
+static int obey_order(const struct capsule_options *o) {
+  struct order order;
+  char last_pid[16];
+  if (!await_order(&order)) return FAILED;
+  if (bind_folders(o) != 0 || set_clocks(&order) != 0) return FAILED;
+  snprintf(last_pid, sizeof last_pid, "%d", order.last_pid);
+  return write_proc("/proc/sys/kernel/ns_last_pid", last_pid) ? 0 : failure("ns_last_pid");
+}
+
 static int start_criu(const struct capsule_options *o) {
+  if (o->notes != NULL) show_notes(o->notes);
   reset_signals();
   errno = execute(o->command);
   return failed_at("cannot execute", o->command[0]);
@@ -215,7 +226,7 @@ static _Noreturn void pid_1(const struct capsule_options *o, int report) {
   if (poll(&reader, 1, 0) != 0) _exit(FAILED);
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
     _exit(failure("cannot mount a /proc of its own"));
-  if (o->last_pid != NULL && !write_proc("/proc/sys/kernel/ns_last_pid", o->last_pid)) _exit(failure("ns_last_pid"));
+  if (o->thaw && obey_order(o) != 0) _exit(FAILED);
   pid_t main = fork();
   if (main < 0) _exit(failure("cannot fork"));
   if (main == 0) {

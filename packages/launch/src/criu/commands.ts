@@ -104,33 +104,26 @@ export function dumpArgv(line: DumpLine): readonly string[] {
 }
 
 /** criu outside of any capsule; it has to be root, if only in its own eyes. */
-export function aloneArgv({
-  capsule,
-  criu,
-  words,
-}: {
+export function aloneArgv({ capsule, criu, words, notes }: AloneLine): readonly string[] {
+  if (geteuid?.() !== 0) return [capsule, 'as-root', '--', criu, ...words, '--unprivileged'];
+  return [...(notes === undefined ? [] : [capsule, 'noting', notes, '--']), criu, ...words];
+}
+
+interface AloneLine {
   readonly capsule: string;
   readonly criu: string;
   readonly words: readonly string[];
-}): readonly string[] {
-  return geteuid?.() === 0 ? [criu, ...words] : [capsule, 'as-root', '--', criu, ...words, '--unprivileged'];
+  /** Of `notesFolder`. */
+  readonly notes: string | undefined;
 }
 
 /** For `omx-capsule listen`: its options, and criu to write what comes into `images`. */
-export function pageServerArgv(line: {
-  readonly capsule: string;
-  readonly criu: string;
-  readonly images: string;
-  readonly log: string;
-}): readonly string[] {
-  const { capsule, criu, images, log } = line;
+export function pageServerArgv(
+  line: Omit<AloneLine, 'words'> & { readonly images: string; readonly log: string },
+): readonly string[] {
+  const { images, log, ...alone } = line;
   const words = ['page-server', '--ps-socket', pagesFd, '--images-dir', images, '--work-dir', log];
-  return [
-    '--fd',
-    pagesFd,
-    '--',
-    ...aloneArgv({ capsule, criu, words: [...words, '--log-file', pageServerLog, '-v2'] }),
-  ];
+  return ['--fd', pagesFd, '--', ...aloneArgv({ ...alone, words: [...words, '--log-file', pageServerLog, '-v2'] })];
 }
 
 export interface ThawLine extends CapsuleLine {
@@ -138,25 +131,23 @@ export interface ThawLine extends CapsuleLine {
   readonly images: string;
   /** Folder for criu's own files. */
   readonly log: string;
-  /** What the job's CLOCK_MONOTONIC and CLOCK_BOOTTIME shall show now, nanoseconds. */
-  readonly clocks: Clocks;
-  /** criu takes pids from here on. */
-  readonly lastPid: number;
+  /** Of `notesFile`. */
+  readonly notes?: string | undefined;
   /** Of the image of a single child: its pid in there, and the file that tells of its end, as the copy's capsule sees it. */
   readonly child?: { readonly pid: number; readonly status: string };
 }
 
+/** CLOCK_MONOTONIC and CLOCK_BOOTTIME of a job, nanoseconds. */
 export interface Clocks {
   readonly monotonicNs: bigint;
   readonly bootNs: bigint;
 }
 
 export function thawArgv(line: ThawLine): readonly string[] {
-  const { clocks, capsule, child } = line;
+  const { capsule, child, notes } = line;
   return [
     ...[capsule, 'thaw', ...shapeWords(line)],
-    ...['--clock', `${clocks.monotonicNs},${clocks.bootNs}`, '--last-pid', String(line.lastPid)],
-    ...['--log', `${line.log}/thaw.log`, '--'],
+    ...['--log', `${line.log}/thaw.log`, ...(notes === undefined ? [] : ['--notes', notes]), '--'],
     ...(child === undefined ? [] : [capsule, 'lead', '--']),
     ...[line.criu, 'restore', ...(line.shape.userNamespace ? ['--unprivileged'] : [])],
     ...(child === undefined ? [] : ['--shell-job']),

@@ -5,14 +5,19 @@ import { makeGateFolder } from './gate-folder.ts';
 
 /**
  * This side of the gate that holds criu (`native/capsule/gate.c` tells the whole protocol): between `reached` and `pass` or
- * `refuse` the job stands still. If this process dies meanwhile, that refuses.
+ * `refuse` the job stands still. If this process dies meanwhile, that refuses. Before, a capsule for a copy may wait at it for
+ * its order (`native/capsule/order.c`).
  */
 export class Gate {
   readonly path: string;
   /** The job's clocks at that moment. Stays open where criu never comes so far: race it with criu's end. */
   readonly reached: Promise<Clocks>;
+  /** A capsule waits for `order`. Stays open where none comes. */
+  readonly awaited: Promise<void>;
   readonly #folder: string;
   readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #capsule: Socket | undefined;
   #socket: Socket | undefined;
   #answer: ((passed: boolean) => void) | undefined;
 
@@ -20,8 +25,12 @@ export class Gate {
     this.#folder = folder;
     this.path = path;
     this.#server = server;
+    let isAwaited = (): void => {};
+    this.awaited = new Promise((resolve) => {
+      isAwaited = resolve;
+    });
     this.reached = new Promise((resolve) => {
-      server.on('connection', (socket) => this.#take(socket, resolve));
+      server.on('connection', (socket) => this.#take(socket, resolve, isAwaited));
     });
   }
 
@@ -40,6 +49,11 @@ export class Gate {
     return { OMX_GATE: this.path, OMX_GATE_SECONDS: String(Math.ceil(holdMs / 1000)) };
   }
 
+  /** To the capsule that waits, once: what its clocks shall show now, and the pid after which criu's begin. */
+  order({ monotonicNs, bootNs }: Clocks, lastPid: number): void {
+    this.#capsule?.end(`${monotonicNs} ${bootNs} ${lastPid}\n`);
+  }
+
   /** Somebody waits at it. */
   get isHeld(): boolean {
     return this.#socket !== undefined && !this.#socket.destroyed && this.#socket.readable;
@@ -55,25 +69,33 @@ export class Gate {
     });
   }
 
-  /** Refuses, unless it has passed; then only cleans up. */
+  /** Refuses, unless it has passed; then only cleans up. A capsule that has no order yet ends. */
   close(): void {
-    this.#socket?.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     this.#server.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #take(socket: Socket, resolve: (clocks: Clocks) => void): void {
-    this.#socket?.destroy();
-    this.#socket = socket;
+  #take(socket: Socket, isReached: (clocks: Clocks) => void, isAwaited: () => void): void {
     let text = '';
+    this.#sockets.add(socket);
     socket.setEncoding('latin1');
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#answer?.(false));
+    socket.on('close', () => {
+      this.#sockets.delete(socket);
+      if (socket === this.#socket) this.#answer?.(false);
+    });
     socket.on('data', (chunk: string) => {
       if (this.#answer !== undefined) return this.#answer(chunk === 'p');
       text += chunk;
+      if (text === 'capsule\n') {
+        this.#capsule = socket;
+        return isAwaited();
+      }
       const line = /^\S+ (\d+) (\d+)\n/.exec(text);
-      if (line !== null) resolve({ monotonicNs: BigInt(line[1] ?? 0), bootNs: BigInt(line[2] ?? 0) });
+      if (line === null) return;
+      this.#socket = socket;
+      isReached({ monotonicNs: BigInt(line[1] ?? 0), bootNs: BigInt(line[2] ?? 0) });
     });
   }
 }

@@ -20,4 +20,12 @@ export { openSending, receiveInto, send, type ReceiveOptions, type Sending, type
 export { type Destination, type Receiving } from './stream.ts';
 export { readStatus, wholeUsage, type CapsuleStatus } from './status.ts';
 export { usableCriu } from './usable.ts';
-export { checkImage, thaw, type Thawed, type ThawOptions, type ThawStart, type ThawStarted } from './thaw.ts';
+export {
+  prepareCapsule,
+  type PreparedCapsule,
+  type PrepareOptions,
+  type Thawed,
+  type ThawStart,
+  type ThawStarted,
+} from './prepare.ts';
+export { checkImage, thaw } from './thaw.ts';

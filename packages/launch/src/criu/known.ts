@@ -14,12 +14,12 @@ import { runtimeFolder } from './criu-env.ts';
  * does not work is not: its cause may be mended at any time.
  */
 export function isKnownToWork(criu: CriuProgram): boolean {
-  const mark = markOf(criu);
+  const mark = stampOf(criu, 'works');
   return mark !== undefined && isThere(mark);
 }
 
 export function remember(criu: CriuProgram, works: boolean): void {
-  const mark = markOf(criu);
+  const mark = stampOf(criu, 'works');
   if (mark === undefined) return;
   try {
     if (works) writeFileSync(mark, '', { mode: 0o600 });
@@ -29,8 +29,8 @@ export function remember(criu: CriuProgram, works: boolean): void {
   }
 }
 
-/** A file that stands for this CRIU and this capsule under this kernel, for us with what we may do, where we are. */
-function markOf({ file, version }: CriuProgram): string | undefined {
+/** A name, for a file or a folder, that stands for this CRIU and this capsule under this kernel, for us with what we may do, where we are. */
+export function stampOf({ file, version }: CriuProgram, what: 'works' | 'notes'): string | undefined {
   const folder = runtimeFolder();
   if (folder === undefined) return undefined;
   try {
@@ -38,7 +38,7 @@ function markOf({ file, version }: CriuProgram): string | undefined {
     const namespaces = ['user', 'pid', 'mnt'].map((kind) => readLinkText(`/proc/self/ns/${kind}`));
     const capabilities = readText('/proc/self/status')?.match(/^Cap(Eff|Bnd):.*$/gm) ?? [];
     const facts = [...programs, version, release(), readBootId(), process.geteuid?.(), ...capabilities, ...namespaces];
-    return join(folder, `omx-criu-works-${createHash('sha256').update(facts.join('\n')).digest('hex').slice(0, 16)}`);
+    return join(folder, `omx-criu-${what}-${createHash('sha256').update(facts.join('\n')).digest('hex').slice(0, 16)}`);
   } catch (error) {
     if (isOmxError(error) || (error as NodeJS.ErrnoException).code !== undefined) return undefined;
     throw error;

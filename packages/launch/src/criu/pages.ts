@@ -5,6 +5,7 @@ import { capsuleBinary } from './capsule-binary.ts';
 import { pageServerArgv, pageServerLog } from './commands.ts';
 import { digestImage } from './digests.ts';
 import { explainCriu } from './explain.ts';
+import { notesFolder } from './kernel-notes.ts';
 import { imageParts, readManifest, writeManifest, type ImageManifest } from './manifest.ts';
 import { firstWords, listenFor, type Receiving } from './stream.ts';
 
@@ -34,7 +35,7 @@ export async function receivePages({ criu, host, image, timeoutMs }: ReceivePage
   for (const each of [images, log]) mkdirSync(each, { recursive: true, mode: 0o700 });
   return listenFor({
     ...{ host, timeoutMs, what: `cannot receive a job's memory into ${image}` },
-    words: pageServerArgv({ capsule: capsuleBinary(), criu: criu.file, images, log }),
+    words: pageServerArgv({ capsule: capsuleBinary(), criu: criu.file, images, log, notes: notesFolder(criu) }),
     // It may have failed before there was a criu.
     explain: (words) => (words.includes('omx-capsule') ? firstWords(words, '') : explainCriu(join(log, pageServerLog))),
   });

@@ -10,7 +10,8 @@ import { usableCriu } from './usable.ts';
 import { freeze } from './freeze.ts';
 import { isKnownToWork, remember } from './known.ts';
 import { capsuleShape } from './shape.ts';
-import { thaw, type ThawStarted } from './thaw.ts';
+import type { ThawStarted } from './prepare.ts';
+import { thaw } from './thaw.ts';
 import { readMembers } from './members.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 

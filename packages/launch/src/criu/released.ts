@@ -11,21 +11,15 @@ const decidedMs = 10_000;
  * gate; that is waited for.
  * @param pid of `omx-capsule thaw`
  */
-export async function isReleased(pid: number): Promise<boolean> {
-  for (const deadline = performance.now() + decidedMs; performance.now() < deadline; await delay(20)) {
-    let root: number;
-    try {
-      ({ root } = readMembers(pid));
-    } catch {
-      // Not made yet, or gone; only a living capsule may still make it.
-      if (readProcessStat(pid) === undefined) return false;
-      continue;
-    }
+export function isReleased(pid: number): Promise<boolean> {
+  return answer({ withinMs: decidedMs, everyMs: 20, otherwise: false }, () => {
+    const root = rootOf(pid);
+    // Not made yet, or gone; only a living capsule may still make it.
+    if (root === undefined) return readProcessStat(pid) === undefined ? false : undefined;
     const maker = readProcessStat(root)?.parent ?? 0;
     // criu becomes this when it lets go.
-    if (readText(`/proc/${maker}/cmdline`)?.split('\0')[1] === 'wait') return true;
-  }
-  return false;
+    return readText(`/proc/${maker}/cmdline`)?.split('\0')[1] === 'wait' || undefined;
+  });
 }
 
 /** What holds an original lets go of it by itself after at most that long, or it was large. */
@@ -39,27 +33,42 @@ const killBit = 1n << 8n;
  * has let go of it, or it is dying.
  * @param pid of `omx-capsule run` or `thaw`
  */
-export async function outlives(pid: number): Promise<boolean> {
-  for (const deadline = performance.now() + heldMs; performance.now() < deadline; await delay(20)) {
-    let root: number;
-    try {
-      ({ root } = readMembers(pid));
-    } catch {
-      return false;
-    }
+export function outlives(pid: number): Promise<boolean> {
+  return answer({ withinMs: heldMs, everyMs: 20, otherwise: true }, () => {
+    const root = rootOf(pid);
+    if (root === undefined) return false;
     const status = readText(`/proc/${root}/status`) ?? '';
     if (isDying(root, status)) return false;
     // criu traces what it holds.
-    if (/^TracerPid:\s+0$/m.test(status)) return true;
-  }
-  return true;
+    return /^TracerPid:\s+0$/m.test(status) || undefined;
+  });
 }
 
 /** Waits until a job is not stopped (SIGSTOP); false where that takes too long. @param pid of `omx-capsule run` or `thaw` */
-export async function goesOn(pid: number, withinMs: number): Promise<boolean> {
-  for (const deadline = performance.now() + withinMs; ; await delay(5)) {
-    if (readProcessStat(readMembers(pid).root)?.state !== 'T') return true;
-    if (performance.now() > deadline) return false;
+export function goesOn(pid: number, withinMs: number): Promise<boolean> {
+  return answer(
+    { withinMs, everyMs: 5, otherwise: false },
+    () => readProcessStat(readMembers(pid).root)?.state !== 'T' || undefined,
+  );
+}
+
+/** What `look` says, asked again and again as long as that is nothing. */
+async function answer(
+  limits: { readonly withinMs: number; readonly everyMs: number; readonly otherwise: boolean },
+  look: () => boolean | undefined,
+): Promise<boolean> {
+  for (const deadline = performance.now() + limits.withinMs; ; await delay(limits.everyMs)) {
+    const said = look();
+    if (said !== undefined) return said;
+    if (performance.now() > deadline) return limits.otherwise;
+  }
+}
+
+function rootOf(pid: number): number | undefined {
+  try {
+    return readMembers(pid).root;
+  } catch {
+    return undefined;
   }
 }
 

@@ -47,12 +47,13 @@ test('an image is written from within the capsule, and the gate decides what bec
   );
 });
 
-test('a copy is made in a new capsule whose clocks go on', () => {
-  const clocks = { monotonicNs: 12_345_678_901_234_567n, bootNs: 5n };
-  const line = { capsule: '/c', criu: '/criu', images: '/i', log: '/l', folder: '/f', shape, clocks, lastPid: 300 };
-  expect(thawArgv(line).join(' ')).toBe(
-    '/c thaw --user --folder /f --mount /tmp/.omx-1000 --own /tmp/hsperfdata_root --clock 12345678901234567,5 ' +
-      '--last-pid 300 --log /l/thaw.log -- /criu restore --unprivileged --images-dir /i --work-dir /l ' +
+test('a copy is made in a new capsule, where criu has the notes that it may have', () => {
+  const line = { capsule: '/c', criu: '/criu', images: '/i', log: '/l', folder: '/f', shape };
+  const thaw = (more: object) => thawArgv({ ...line, ...more }).join(' ');
+  expect(thaw({ notes: '/n' })).toBe(thaw({}).replace(' -- /criu', ' --notes /n -- /criu'));
+  expect(thaw({})).toBe(
+    '/c thaw --user --folder /f --mount /tmp/.omx-1000 --own /tmp/hsperfdata_root ' +
+      '--log /l/thaw.log -- /criu restore --unprivileged --images-dir /i --work-dir /l ' +
       `--log-file restore.log ${both} --exec-cmd -- /c wait`,
   );
 });
@@ -60,9 +61,10 @@ test('a copy is made in a new capsule whose clocks go on', () => {
 test('a page server has the connection where criu is told to look for it, and is root at least in its own eyes', () => {
   const isRoot = process.geteuid?.() === 0;
   const words = '--ps-socket 3 --images-dir /i --work-dir /l --log-file page-server.log -v2';
-  expect(pageServerArgv({ capsule: '/c', criu: '/criu', images: '/i', log: '/l' }).join(' ')).toBe(
+  const line = { capsule: '/c', criu: '/criu', images: '/i', log: '/l' };
+  expect(pageServerArgv({ ...line, notes: isRoot ? '/n' : undefined }).join(' ')).toBe(
     isRoot
-      ? `--fd 3 -- /criu page-server ${words}`
+      ? `--fd 3 -- /c noting /n -- /criu page-server ${words}`
       : `--fd 3 -- /c as-root -- /criu page-server ${words} --unprivileged`,
   );
 });

@@ -135,6 +135,20 @@ test('a copy that is aborted at the gate leaves the original as it was', options
   expect((await job.finish().end()).out).toBe(await expected());
 });
 
+test('the death of whoever holds the gate ends a capsule that waits for its order', options, async () => {
+  const job = new Job();
+  const gate = await Gate.open();
+  const log = join(job.top, 'log');
+  const line = thawArgv({
+    ...{ capsule: capsuleBinary(), criu: theCriu().file, images: job.image, log, folder: job.top, shape: job.shape },
+  });
+  const env = Object.entries(gate.env(60_000)).map(([name, value]) => bytesOf(`${name}=${value}`));
+  const child = startChild(line.map(bytesOf), env, log);
+  await gate.awaited;
+  gate.close();
+  expect(await child.ended).toEqual({ code: 125, signal: null });
+});
+
 test('the death of whoever holds a copy’s gate kills the copy', options, async () => {
   const job = Job.start(burner());
   await job.progress();
@@ -145,19 +159,12 @@ test('the death of whoever holds a copy’s gate kills the copy', options, async
   const gate = await Gate.open();
   const log = join(job.top, 'log');
   const line = thawArgv({
-    ...{
-      capsule: capsuleBinary(),
-      criu: theCriu().file,
-      images: join(job.image, 'criu'),
-      log,
-      folder: there,
-      shape,
-      lastPid,
-    },
-    clocks: { monotonicNs: BigInt(clocks.monotonicNs), bootNs: BigInt(clocks.bootNs) },
+    ...{ capsule: capsuleBinary(), criu: theCriu().file, images: join(job.image, 'criu'), log, folder: there, shape },
   });
   const env = Object.entries(gate.env(60_000)).map(([name, value]) => bytesOf(`${name}=${value}`));
   const child = startChild(line.map(bytesOf), env, log);
+  await gate.awaited;
+  gate.order({ monotonicNs: BigInt(clocks.monotonicNs), bootNs: BigInt(clocks.bootNs) }, lastPid);
   await gate.reached;
   const { pids } = readMembers(child.pid);
   gate.close();

@@ -2,6 +2,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { Buffer } from 'node:buffer';
 import { onTestFinished } from 'vitest';
+import { until } from '../../../../test/kit/until.ts';
 import type { Destination } from '../../src/criu/index.ts';
 
 /** A stranger's connection; what it hears is kept. */
@@ -19,6 +20,14 @@ export interface Dialled {
   readonly socket: Socket;
   readonly closed: Promise<void>;
   heard(): string;
+}
+
+/** A connection that has proved the token, and may now say what it likes. */
+export async function proven(receiving: Destination): Promise<Dialled> {
+  const dialled = await dial(receiving);
+  dialled.socket.write(receiving.token.slice(0, 32));
+  await until(() => dialled.heard() === receiving.token.slice(32));
+  return dialled;
 }
 
 /** A listener that lets through so many bytes to the other side, and then cuts both connections. */

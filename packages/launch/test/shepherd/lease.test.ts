@@ -52,7 +52,7 @@ describe('a lease that runs out', () => {
     await until('a long chain', () => node.text('log').length > 20);
     await node.leased(-1000, 'pause');
     // Every stop is sent by then.
-    await passes(0.3);
+    await passes(1.2);
     const [log, pids] = [node.text('log').length, node.processes()];
     // Stopped between vfork and exec, a parent waits in the kernel (D) until its child goes on.
     expect(pids.map(stateOf).filter((state) => !['T', 'D', 'Z'].includes(state ?? ''))).toEqual([]);

@@ -8,7 +8,7 @@ import type { AttemptName, JobSnapshot } from '@omx/queue';
 import type { Attempt } from '../attempt.ts';
 import type { BatchRuntime } from '../batch-cache.ts';
 import type { Reception } from './reception.ts';
-import type { WaitingCopy } from './thaw-attempt.ts';
+import type { PreparedAttempt, WaitingCopy } from './thaw-attempt.ts';
 
 /** Something that is on its way to this node. */
 export interface Arrival extends Partial<Reception> {
@@ -20,7 +20,11 @@ export interface Arrival extends Partial<Reception> {
   readonly attempt?: Attempt;
   /** Everything is here and checked: the job could go on from it. */
   isComplete: boolean;
+  /** Its capsule, made beforehand; undefined where that failed. */
+  prepared?: Promise<PreparedAttempt | undefined>;
   copy?: WaitingCopy;
+  /** The copy whose note is written. */
+  noted?: WaitingCopy;
   /** So many copies were made of it since it is ours, and lost. */
   failures: number;
   /** It was taken or dropped; only its folder has yet to go. */

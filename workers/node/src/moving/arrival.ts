@@ -2,14 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import { attemptId, indexOf, OmxError } from '@omx/core';
-import {
-  checkDigest,
-  checkImage,
-  type CriuProgram,
-  type EndedEvent,
-  type ImageManifest,
-  type Shepherd,
-} from '@omx/launch';
+import { checkDigest, checkImage, type EndedEvent, type Shepherd } from '@omx/launch';
 import type {
   AbortRequest,
   AttemptName,
@@ -26,7 +19,8 @@ import type {
 import type { Attempt } from '../attempt.ts';
 import type { BatchRuntime } from '../batch-cache.ts';
 import { writeNote } from '../capsule-jobs.ts';
-import { jobFolder, removeJobFolder } from '../job-folders.ts';
+import { removeJobFolder } from '../job-folders.ts';
+import { admit } from './admission.ts';
 import type { ArrivalOptions } from './arrival-options.ts';
 import {
   type Arrival,
@@ -38,12 +32,11 @@ import {
   removeArrived,
 } from './arrival-state.ts';
 import { openArrivals } from './arrival-recovery.ts';
-import { layOut } from './lay-out.ts';
+import { ArrivingCopies } from './arriving-copy.ts';
 import { attemptOnTheMove } from './on-the-move.ts';
 import { openReception, receiverOf, type Reception, stopReceiving } from './reception.ts';
 import { refusalOf } from './refusals.ts';
-import { thawAttempt, type WaitingCopy } from './thaw-attempt.ts';
-import { misfit } from './traits.ts';
+import type { WaitingCopy } from './thaw-attempt.ts';
 
 /** The record is looked at so often while somebody else may still change it. */
 const lookMs = 500;
@@ -55,37 +48,25 @@ const tries = 3;
 export class Arrivals {
   readonly #options: ArrivalOptions;
   readonly #folder: string;
+  readonly #copies: ArrivingCopies;
   readonly #all = new Map<string, Arrival>();
   #closed = false;
 
   constructor(options: ArrivalOptions) {
     this.#options = options;
     this.#folder = join(options.nodeDir, 'arriving');
+    this.#copies = new ArrivingCopies(options);
   }
 
   /** Answers `receive`: refuses, or listens for whoever has the token. */
   async receive(request: ReceiveRequest): Promise<Receiver | Refusal> {
-    const { cache, refusal, keepRefusal, address } = this.#options;
+    const { address } = this.#options;
     const { batch, ordinal, attempt, from, purpose, traits } = request;
     if (this.#closed) return { refused: `node ${this.#options.node} is leaving` };
     const name: AttemptName = { batch, ordinal, attempt };
-    const runtime = await cache.get(batch);
-    if (runtime === undefined) return { refused: `there is no batch ${batch}` };
-    const { limits, oversubscribe } = runtime.specOf(ordinal);
-    const { cpus, memBytes } = limits;
-    const demand = { slots: cpus, oversubscribe, ...(memBytes === undefined ? {} : { memBytes }) };
-    const no = purpose === 'move' ? refusal(demand, traits.rss) : keepRefusal(traits.rss);
-    if (no !== undefined) return no;
-    let criu: CriuProgram;
-    try {
-      criu = await this.#options.criu();
-    } catch (error) {
-      return refusalOf(error);
-    }
-    if (purpose === 'move') {
-      const reason = await misfit(criu, traits);
-      if (reason !== undefined) return reason;
-    }
+    const admitted = await admit(this.#options, request);
+    if ('refused' in admitted) return admitted;
+    const { runtime, criu, refusal } = admitted;
     const key = this.#keyOf(name, runtime);
     const dir = arrivingFolder(this.#options.nodeDir, key, purpose);
     const place = basename(dir);
@@ -95,7 +76,7 @@ export class Arrivals {
       const snapshot = await this.#record(arrival);
       if (!mayStillCome(arrival, snapshot)) return { refused: `${key} is over` };
       // Others may have come since; between this look and the slot that is kept nothing can.
-      const noMore = refusal(demand, traits.rss);
+      const noMore = refusal();
       if (noMore !== undefined) return noMore;
       if (this.#options.attempts.get(key) !== undefined) return { refused: `${key} is at this node already` };
       Object.assign(arrival, { attempt: this.#keepSlot(runtime, snapshot) });
@@ -120,8 +101,10 @@ export class Arrivals {
     const drop = (): void => void this.#inTurn(arrival, async () => this.#drop(place, arrival));
     // Where nothing comes, nobody asks for it either.
     opened.reception.done.catch(drop);
-    if (purpose === 'move') this.#watch(place, arrival);
-    else arrival.timer = setTimeout(drop, keptMs).unref();
+    if (purpose === 'move') {
+      this.#copies.prepare(arrival, traits.userNamespace);
+      this.#watch(place, arrival);
+    } else arrival.timer = setTimeout(drop, keptMs).unref();
     return receiverOf(address, opened);
   }
 
@@ -144,7 +127,9 @@ export class Arrivals {
         if (this.#closed) return { refused: `node ${this.#options.node} is leaving` };
         noteArrival(arrival);
         arrival.isComplete = true;
-        arrival.copy = await this.#makeCopy(arrival, checked);
+        arrival.copy = await this.#copies.make(arrival, checked);
+        // While the source ends the original.
+        setImmediate(() => void this.#inTurn(arrival, async () => this.#note(arrival)).catch(() => undefined));
         return { ready: true };
       } catch (error) {
         this.#options.log.warn({ err: error, job: key }, 'a job that was to come here cannot go on here');
@@ -276,21 +261,6 @@ export class Arrivals {
     }).finally(async () => before.busy);
   }
 
-  /** @param checked where that was done a moment ago */
-  async #makeCopy(arrival: Arrival, checked?: ImageManifest): Promise<WaitingCopy> {
-    const { nodeDir, shepherd, request } = this.#options;
-    const { attempt, dir } = arrival;
-    if (attempt === undefined) throw new Error('an image that is kept is not thawed');
-    const start = await layOut(nodeDir, attempt, join(dir, 'folder'), request);
-    return thawAttempt({
-      ...{ shepherd, criu: await this.#options.criu(), attempt, request: start },
-      folder: jobFolder(nodeDir, attempt),
-      image: join(dir, 'image'),
-      checked,
-      log: join(dir, 'log'),
-    });
-  }
-
   #watch(key: string, arrival: Arrival): void {
     let isLooking = false;
     arrival.timer = setInterval(() => {
@@ -318,18 +288,18 @@ export class Arrivals {
   /** The commit has been made: the original is dead, and the job is ours. */
   async #take(key: string, arrival: Arrival, snapshot: JobSnapshot): Promise<void> {
     const { attempt } = arrival;
-    const { nodeDir, executor, arrived, holdsLease, log } = this.#options;
+    const { executor, arrived, holdsLease, log } = this.#options;
     // Others may be about to take it; the next look tells.
     if (attempt === undefined || !holdsLease()) return;
     attempt.snapshot = snapshot;
     let copy: WaitingCopy;
     let end: EndedEvent | undefined;
     try {
-      copy = arrival.copy ??= await this.#makeCopy(arrival);
+      copy = arrival.copy ??= await this.#copies.make(arrival);
       // By now the record names this node: what it says of the start is true for the copy.
       if ('startedAt' in snapshot.job && snapshot.job.startedAt !== undefined)
         attempt.startedAt = snapshot.job.startedAt;
-      writeNote(nodeDir, attempt, { shape: copy.shape, earlier: copy.earlier });
+      this.#note(arrival);
       end = await copy.go();
     } catch (error) {
       return this.#retry(key, arrival, error);
@@ -339,6 +309,14 @@ export class Arrivals {
     log.info({ job: key, from: arrival.from }, 'a job has come here');
     this.#clear(key, arrival);
     arrived(attempt);
+  }
+
+  /** On the disk before the copy runs. */
+  #note(arrival: Arrival): void {
+    const { attempt, copy } = arrival;
+    if (attempt === undefined || copy === undefined || arrival.noted === copy || arrival.isOver === true) return;
+    writeNote(this.#options.nodeDir, attempt, { shape: copy.shape, earlier: copy.earlier });
+    arrival.noted = copy;
   }
 
   /** The next look makes another copy, should the job still be ours then; but not for ever. */
@@ -363,6 +341,7 @@ export class Arrivals {
     if (arrival.isOver === true) return;
     this.#clear(place, arrival);
     await arrival.copy?.abort().catch(() => undefined);
+    await this.#copies.drop(arrival).catch(() => undefined);
     if (arrival.attempt === undefined) return;
     attempts.remove(arrival.attempt);
     removeJobFolder(nodeDir, arrival.attempt);

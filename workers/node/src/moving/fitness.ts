@@ -39,8 +39,8 @@ export class Fitness {
     const attempt = attempts
       .ofBatch(job.batch)
       .find(({ ordinal, number }) => ordinal === job.ordinal && number === job.attempt);
-    if (attempt?.phase !== 'running') return { refused: `it does not run at node ${node}` };
-    if (attempt.launcher !== 'criu') return { refused: `it runs under ${attempt.launcher}` };
+    if (attempt?.phase !== 'running') return { refused: `it does not run at node ${node}`, code: 'NOT_RUNNING' };
+    if (attempt.launcher !== 'criu') return { refused: `it runs under ${attempt.launcher}`, code: 'OTHER_LAUNCHER' };
     return readTraits(criu, capsuleJobOf(nodeDir, attempt), attempt.slots);
   }
 

@@ -20,17 +20,22 @@ export async function layOut(
   aside: string,
   request: (attempt: Attempt) => Promise<StartRequest>,
 ): Promise<StartRequest> {
-  const folder = jobFolder(nodeDir, attempt);
-  if (!existsSync(aside)) renameSync(folder, aside);
+  if (!existsSync(aside)) renameSync(jobFolder(nodeDir, attempt), aside);
   const start = await request(attempt);
   removeJobFolder(nodeDir, attempt);
-  mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
-  renameSync(aside, folder);
+  bringFolder(nodeDir, attempt, aside);
   return { ...start, timeMs: timeLeft(start.timeMs, attempt.snapshot.job) };
 }
 
+/** To where its attempt has it; there must be none. */
+export function bringFolder(nodeDir: string, attempt: Attempt, aside: string): void {
+  const folder = jobFolder(nodeDir, attempt);
+  mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
+  renameSync(aside, folder);
+}
+
 /** Of the limit of the whole attempt, milliseconds; 0: there is none. */
-function timeLeft(timeMs: number, job: Job): number {
+export function timeLeft(timeMs: number, job: Job): number {
   if (timeMs === 0 || !('startedAt' in job) || job.startedAt === undefined) return timeMs;
   return Math.max(1, timeMs - (queueClock.now() - job.startedAt));
 }

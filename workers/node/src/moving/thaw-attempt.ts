@@ -1,30 +1,23 @@
 import { OmxError, type Usage } from '@omx/core';
 import {
   type CapsuleShape,
-  type CriuProgram,
+  checkImage,
   type EndedEvent,
   type ImageManifest,
+  prepareCapsule,
+  type PrepareOptions,
   type Shepherd,
   type ShepherdEvent,
   type StartRequest,
-  thaw,
 } from '@omx/launch';
 
 import type { Attempt } from '../attempt.ts';
 
-interface ThawAttemptOptions {
+interface PrepareAttemptOptions extends Omit<PrepareOptions, 'start'> {
   readonly shepherd: Pick<Shepherd, 'start' | 'acknowledge'>;
-  readonly criu: CriuProgram;
   readonly attempt: Attempt;
   /** What would start the attempt from the beginning: the copy gets its key, environment, output files and limits. */
   readonly request: StartRequest;
-  readonly image: string;
-  /** As for `thaw`. */
-  readonly checked?: ImageManifest | undefined;
-  /** The job's folder, laid out as it was when the image was made. */
-  readonly folder: string;
-  /** Folder for criu's logs. */
-  readonly log: string;
 }
 
 /** A copy of an attempt that waits at its gate. Exactly one of `go` and `abort` must follow. */
@@ -45,12 +38,24 @@ export interface WaitingCopy {
   abort(): Promise<void>;
 }
 
+/** The capsule for a copy of an attempt, before its image is there. Exactly one of `thaw` and `abort` must follow. */
+export interface PreparedAttempt {
+  readonly shape: CapsuleShape;
+  /**
+   * @param manifest of the image, which was checked a moment ago
+   * @throws as `PreparedCapsule.thaw`; the shepherd has forgotten the key then
+   */
+  thaw(manifest: ImageManifest): Promise<WaitingCopy>;
+  /** Ends it; the shepherd forgets the key, and may start it again. */
+  abort(): Promise<void>;
+}
+
 /**
- * Thaws an image through the shepherd under the attempt's key. While the copy is made and waits, the executor does not hear
- * of it.
- * @throws as `thaw`; the shepherd has forgotten the key then
+ * Makes a capsule through the shepherd under the attempt's key. From then on until its copy is let go, the executor does not
+ * hear of it.
+ * @throws as `prepareCapsule`; the shepherd has forgotten the key then
  */
-export async function thawAttempt(options: ThawAttemptOptions): Promise<WaitingCopy> {
+export async function prepareAttempt(options: PrepareAttemptOptions): Promise<PreparedAttempt> {
   const { shepherd, attempt, request, ...rest } = options;
   const told = new Told();
   attempt.hears = (event) => told.hear(event);
@@ -61,41 +66,70 @@ export async function thawAttempt(options: ThawAttemptOptions): Promise<WaitingC
     // Its output files are the job's folder, which whoever called removes.
     if (told.isOver) shepherd.acknowledge([attempt.key], { removeOutput: false });
   };
-  try {
-    const thawed = await thaw({
+  /** @throws what `work` does, once it is forgotten */
+  const orForget = async <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => {
+      forget();
+      throw error;
+    });
+  const prepared = await orForget(
+    prepareCapsule({
       ...rest,
       start: async ({ argv, env }) => {
         shepherd.start([{ ...request, argv, extraEnv: [...request.extraEnv, ...env] }]);
         return { pid: (await told.started).pid, ended: told.ended };
       },
-    });
-    const { pid, startedAt } = await told.started;
-    return {
-      shape: thawed.job.shape,
-      earlier: thawed.job.earlier,
-      pid,
-      startedAt,
-      go: async () => {
-        try {
-          await thawed.go();
-        } catch (error) {
+    }),
+  );
+  const { pid, startedAt } = await told.started;
+  return {
+    shape: prepared.shape,
+    thaw: async (manifest) => {
+      const thawed = await orForget(prepared.thaw(manifest));
+      return {
+        shape: thawed.job.shape,
+        earlier: thawed.job.earlier,
+        pid,
+        startedAt,
+        go: async () => {
+          try {
+            await thawed.go();
+          } catch (error) {
+            await thawed.abort();
+            await told.ended;
+            forget();
+            throw error;
+          }
+          delete attempt.hears;
+          return told.end;
+        },
+        abort: async () => {
           await thawed.abort();
-          await told.ended;
           forget();
-          throw error;
-        }
-        delete attempt.hears;
-        return told.end;
-      },
-      abort: async () => {
-        await thawed.abort();
-        forget();
-      },
-    };
-  } catch (error) {
-    forget();
-    throw error;
-  }
+        },
+      };
+    },
+    abort: async () => {
+      await prepared.abort();
+      forget();
+    },
+  };
+}
+
+/**
+ * The same, and its copy, from an image that is there.
+ * @throws as `thaw`; the shepherd has forgotten the key then
+ */
+export async function thawAttempt({
+  checked,
+  ...options
+}: Omit<PrepareAttemptOptions, 'shape'> & {
+  /** What `checkImage` has just said of this image. @defaultValue it is checked now */
+  readonly checked?: ImageManifest | undefined;
+}): Promise<WaitingCopy> {
+  const manifest = checked ?? (await checkImage(options.image, options.criu));
+  const prepared = await prepareAttempt({ ...options, shape: manifest.shape });
+  return prepared.thaw(manifest);
 }
 
 /** What the shepherd has told so far of a process that somebody other than the executor hears of. */

@@ -14,10 +14,12 @@ import { criuEnv } from '../criu-env.ts';
 import { explainCriu } from '../explain.ts';
 import { Gate } from '../gate.ts';
 import { badImage, imageParts } from '../manifest.ts';
+import { notesFile } from '../kernel-notes.ts';
 import { readMembers } from '../members.ts';
 import { readStatus, wholeUsage } from '../status.ts';
 import { readStay, withoutTimes } from '../stay.ts';
-import { cannotThaw, checkImage, forgetPeak } from '../thaw.ts';
+import { cannotThaw, forgetPeak } from '../prepare.ts';
+import { checkImage } from '../thaw.ts';
 import { hasBecome, isGone } from '../vanish.ts';
 
 export interface ThawChildOptions {
@@ -73,8 +75,7 @@ export async function thawChild(options: ThawChildOptions): Promise<ChildCopy> {
   const capsule = capsuleBinary();
   const waiter = { capsule, child: { pid: child, status: `${shape.mount}/.capsule/status` } };
   const argv = thawArgv({
-    ...{ ...waiter, criu: criu.file, images: join(image, imageParts.criu), log, folder, shape, lastPid },
-    clocks: { monotonicNs: BigInt(clocks.monotonicNs), bootNs: BigInt(clocks.bootNs) },
+    ...{ ...waiter, criu: criu.file, images: join(image, imageParts.criu), log, folder, shape, notes: notesFile(criu) },
   });
   const gate = await Gate.open();
   // In a session of its own: no terminal of ours reaches it.
@@ -98,7 +99,10 @@ export async function thawChild(options: ThawChildOptions): Promise<ChildCopy> {
     const timeout = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), timeoutMs);
     });
-    const reached = await Promise.race([gate.reached, over.then(() => undefined), timeout]);
+    const ordered = gate.awaited.then(() =>
+      gate.order({ monotonicNs: BigInt(clocks.monotonicNs), bootNs: BigInt(clocks.bootNs) }, lastPid),
+    );
+    const reached = await Promise.race([ordered.then(() => gate.reached), over.then(() => undefined), timeout]);
     if (reached === undefined) throw cannotThaw(image, explainCriu(join(log, 'restore.log')));
     const [, inner = 0] = descendants(keeper.pid ?? 0);
     const { root: pid } = readMembers(inner, machineRoots, child);
@@ -142,6 +146,6 @@ function endOf(folder: string, cost: Usage): CopyEnd | undefined {
   const { exitCode, signal } = status;
   return {
     ...(signal === undefined ? { exitCode: exitCode ?? 0 } : { signal }),
-    usage: wholeUsage(withoutTimes({ userUs: 0, sysUs: 0, maxRssKib: 0 }, cost), status),
+    usage: wholeUsage(withoutTimes({ userUs: 0, sysUs: 0, maxRssKib: 0 }, cost), status.usage),
   };
 }
