@@ -4,19 +4,28 @@
  */
 import { cpus, loadavg } from 'node:os';
 
+import { balancing } from './balancing.mjs';
+import { largeOutput } from './large-output.mjs';
+import { manyJobs } from './many-jobs.mjs';
 import { migrationQuestions } from './migration.mjs';
+import { nothingStarted } from './nothing-started.mjs';
 import { questions } from './questions.mjs';
+import { shortJobs } from './short-jobs.mjs';
+import { waiting } from './waiting.mjs';
 
 const args = process.argv.slice(2);
 const short = args.includes('--short');
 const chosen = args.filter((arg) => !arg.startsWith('--'));
-const slug = (name) => name.replaceAll(' ', '-');
+const slug = (name) => name.toLowerCase().replaceAll(' ', '-');
 
 console.log(
   `${cpus().length} CPUs (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)}, node ${process.version}${short ? ', short form' : ''}`,
 );
+const all = [
+  ...[questions, shortJobs, nothingStarted, manyJobs, waiting, largeOutput, balancing, migrationQuestions].flat(),
+];
 let missed = 0;
-for (const question of [...questions, ...migrationQuestions]) {
+for (const question of all) {
   if (chosen.length > 0 && !chosen.includes(slug(question.name))) continue;
   console.log(`\n${question.name}, against ${question.against}`);
   const missing = question.missing?.();
@@ -24,10 +33,11 @@ for (const question of [...questions, ...migrationQuestions]) {
     console.log(`  not measured: ${missing}`);
     continue;
   }
-  for (const { what, value, unit, reach, note } of question.answer(short)) {
-    const verdict =
-      reach === undefined ? '' : value <= reach ? `  (reach ≤ ${reach}: yes)` : `  (reach ≤ ${reach}: NO)`;
-    if (reach !== undefined && value > reach) missed += 1;
+  for (const { what, value, unit, reach, atLeast, note } of await question.answer(short)) {
+    const isReached = (reach === undefined || value <= reach) && (atLeast === undefined || value >= atLeast);
+    const limit = reach === undefined ? (atLeast === undefined ? undefined : `≥ ${atLeast}`) : `≤ ${reach}`;
+    const verdict = limit === undefined ? '' : `  (reach ${limit}: ${isReached ? 'yes' : 'NO'})`;
+    if (!isReached) missed += 1;
     console.log(
       `  ${what.padEnd(48)} ${value.toFixed(2).padStart(8)} ${unit}${verdict}${note === undefined ? '' : `  ${note}`}`,
     );
