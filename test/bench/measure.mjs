@@ -53,13 +53,15 @@ export function openQueue() {
     ...{ dir, env, socket, url, omx, ...redis },
     serverPid: server.pid,
     json: (args) => JSON.parse(omx(args).stdout),
-    /** A worker of the bench: a script of this folder, ready when it has said so. */
-    startWorker(script, ...args) {
-      const log = join(dir, `worker${workers.length}.log`);
-      const worker = startAside(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), ...args], log);
-      workers.push(worker);
-      awaitThat(() => readFileSync(log, 'utf8').includes('ready'), `${script}: ${log}`);
-      return worker;
+    /** Workers of the bench, each a script of this folder with its arguments; they are up when all have said so. */
+    startWorkers(script, argumentLists) {
+      const logs = argumentLists.map((args) => {
+        const log = join(dir, `worker${workers.length}.log`);
+        const path = fileURLToPath(new URL(script, import.meta.url));
+        workers.push(startAside(process.execPath, [path, ...args], log));
+        return log;
+      });
+      for (const log of logs) awaitThat(() => readFileSync(log, 'utf8').includes('ready'), `${script}: ${log}`);
     },
     workerPids: () => workers.map(({ pid }) => pid),
     stopWorkers() {

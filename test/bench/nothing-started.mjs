@@ -11,8 +11,8 @@ export function nothingSeconds(queue, jobs) {
 
 /** Workers that start nothing. */
 export function startNothings(queue, count, slots = 64, failing = '') {
-  for (let at = 1; at <= count; at += 1)
-    queue.startWorker('nothing-worker.mjs', queue.dir, queue.url, `w${at}`, String(slots), failing);
+  const each = Array.from({ length: count }, (_, at) => [queue.dir, queue.url, `w${at + 1}`, String(slots), failing]);
+  queue.startWorkers('nothing-worker.mjs', each);
 }
 
 /** What the queue alone carries. In the form of `questions.mjs`. */
@@ -41,7 +41,8 @@ export const nothingStarted = [
             redisMs = ((queue.redisCpu() - before) / jobs) * 1e6;
           });
           await withQueue(async (queue) => {
-            for (let at = 0; at < workers; at += 1) queue.startWorker('bullmq-worker.mjs', queue.socket, '100');
+            const each = Array.from({ length: workers }, () => [queue.socket, '100']);
+            queue.startWorkers('bullmq-worker.mjs', each);
             await bullmqSeconds(queue, short ? 100 : 2000);
             theirs.push(theirJobs / (await bullmqSeconds(queue, theirJobs)));
           });
@@ -55,6 +56,43 @@ export const nothingStarted = [
         });
       }
       return rows;
+    },
+  },
+  {
+    name: 'where one Redis ends',
+    against: 'one server with all jobs; of two servers, which share no key, each has half of them',
+    answer(short) {
+      const jobs = short ? 1000 : 100_000;
+      const microseconds = (queues) => {
+        for (const queue of queues) {
+          startNothings(queue, 1);
+          nothingSeconds(queue, short ? 100 : 5000);
+        }
+        const before = queues.map((queue) => queue.redisCpu());
+        for (const queue of queues) nothingSeconds(queue, jobs / queues.length);
+        const used = queues.map((queue, at) => queue.redisCpu() - before[at]);
+        return {
+          busiest: (Math.max(...used) / jobs) * 1e6,
+          all: (used.reduce((sum, each) => sum + each, 0) / jobs) * 1e6,
+        };
+      };
+      const one = withQueue((queue) => microseconds([queue]));
+      const two = withQueue((first) => withQueue((second) => microseconds([first, second])));
+      return [
+        {
+          what: 'one core of Redis carries',
+          value: 1e6 / one.busiest,
+          unit: 'jobs a second',
+          note: `${one.all.toFixed(1)} µs a job`,
+        },
+        {
+          what: 'two servers, the busier one',
+          value: two.busiest / one.busiest,
+          unit: '× the CPU of one',
+          ...(short ? {} : { reach: 0.6 }),
+          note: `${two.all.toFixed(1)} µs a job in both together`,
+        },
+      ];
     },
   },
 ];

@@ -5,6 +5,7 @@
 import { cpus, loadavg } from 'node:os';
 
 import { balancing } from './balancing.mjs';
+import { growth } from './growth.mjs';
 import { largeOutput } from './large-output.mjs';
 import { manyJobs } from './many-jobs.mjs';
 import { migrationQuestions } from './migration.mjs';
@@ -22,7 +23,17 @@ console.log(
   `${cpus().length} CPUs (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)}, node ${process.version}${short ? ', short form' : ''}`,
 );
 const all = [
-  ...[questions, shortJobs, nothingStarted, manyJobs, waiting, largeOutput, balancing, migrationQuestions].flat(),
+  ...[
+    questions,
+    shortJobs,
+    nothingStarted,
+    manyJobs,
+    waiting,
+    largeOutput,
+    balancing,
+    growth,
+    migrationQuestions,
+  ].flat(),
 ];
 let missed = 0;
 for (const question of all) {

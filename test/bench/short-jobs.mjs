@@ -80,7 +80,7 @@ export const shortJobs = [
       'one BullMQ job a task whose processor is child_process.spawn of the same, two at a time; its time without the adding',
     answer: (short) =>
       withQueue((queue) => {
-        queue.startWorker('bullmq-worker.mjs', queue.socket, '2', '/bin/true');
+        queue.startWorkers('bullmq-worker.mjs', [[queue.socket, '2', '/bin/true']]);
         return withTrue(short, async (batch) => {
           const ours = [];
           const theirs = [];

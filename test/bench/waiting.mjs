@@ -88,14 +88,14 @@ export const waiting = [
   {
     name: 'an idle worker',
     against:
-      'nothing: after a minute without work, worker and shepherd together; commands as Redis’s MONITOR shows them',
+      'nothing: after two minutes without work, worker and shepherd together; commands as Redis’s MONITOR shows them',
     answer(short) {
       return withHome((home) => {
         home.omx(['run', '-q', '--', '/bin/true']);
         const [name] = home.json(['up', '--json']).nodes.map((node) => node.name ?? node);
         const worker = Number(readFileSync(join(home.dir, 'nodes', name, 'worker.pid'), 'utf8').split('\n')[0]);
         const pids = [worker, ...childrenOf(worker)];
-        sleep(short ? 0 : 66_000);
+        sleep(short ? 0 : 125_000);
         const forMs = short ? 2000 : 60_000;
         const cpu = () => pids.reduce((sum, pid) => sum + cpuOf(pid), 0);
         const before = cpu();
