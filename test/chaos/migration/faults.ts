@@ -142,9 +142,12 @@ export function wakingsAfter({ fault, signal }: Trouble): number {
   return signal === 'SIGSTOP' && fault.endsWith(' node') ? 1 : 0;
 }
 
-/** So often a job's processes may die by this with their shepherd. Nodes that are given up are counted by their events. */
+/**
+ * So often a job's processes may die by this: with their shepherd, or of what criu was doing to them. Nodes that are given up
+ * are counted by their events.
+ */
 export function deathsBy({ fault, signal }: Trouble): number {
-  return signal === 'SIGKILL' && /shepherd|node/.test(fault) ? 1 : 0;
+  return signal === 'SIGKILL' && /shepherd|node|source criu/.test(fault) ? 1 : 0;
 }
 
 /** A disk with room for so little that no job fits. */

@@ -66,7 +66,7 @@ export function criuOf(node: GroundNode, doing: 'dump' | 'restore'): number[] {
       try {
         const words = readFileSync(`/proc/${name}/cmdline`, 'latin1').split('\0');
         const isCriu = words.slice(0, 6).some((word) => /(^|\/)criu(\.bin)?$/.test(word));
-        return isCriu && words.includes(doing) && readlinkSync(`/proc/${name}/ns/net`) === network;
+        return isCriu && words.includes(doing) && !words.includes('cpuinfo') && readlinkSync(`/proc/${name}/ns/net`) === network;
       } catch {
         return false;
       }

@@ -19,8 +19,7 @@ export function wholeEnd(nodeDir: string, attempt: AttemptFiles, event: EndedEve
   const earlier = readNote(nodeDir, attempt)?.earlier;
   // The shepherd's own count is that of this stay, with what it took to thaw the job where it was thawed.
   const here = status !== undefined && (earlier !== undefined || event.lost === true) ? status.usage : event.usage;
-  const own =
-    earlier === undefined ? here : status === undefined ? addUsage(earlier, here) : wholeUsage(earlier, status);
+  const own = earlier === undefined ? here : wholeUsage(earlier, here);
   const usage = addUsage(own, usedElsewhere(jobFolder(nodeDir, attempt)));
   if (event.lost !== true || status === undefined) return { ...event, usage };
   const { lost: _lost, exitCode: _code, signal: _signal, ...rest } = event;

@@ -58,6 +58,12 @@ test('one that was thawed and killed from outside has what was counted before, a
   });
 });
 
+test('what criu used to make a copy, which died at once, is never less than nothing', () => {
+  writeNote(dir, attempt, { shape: capsuleShape(), earlier: usage(-1000, 900) });
+  const end = wholeEnd(dir, attempt, ended({ signal: 9, lost: true, usage: usage(0) }));
+  expect(end.usage.userUs).toBe(0);
+});
+
 test('where the shepherd died just after the job, the job’s own word counts', () => {
   status({ exit: 3 });
   const lost = ended({ signal: 9, lost: true, endedAt: 9000, usage: usage(0) });

@@ -7,6 +7,7 @@ import type { CriuProgram } from '../host/criu-program.ts';
 import { aloneArgv } from './commands.ts';
 import { capsuleBinary } from './capsule-binary.ts';
 import { criuEnv } from './criu-env.ts';
+import { endWhole, ownGroup } from './own-group.ts';
 
 /** As criu calls it. */
 const fileName = 'cpuinfo.img';
@@ -49,9 +50,13 @@ export function checkCpuFeatures(criu: CriuProgram, features: string): Promise<s
 async function cpuinfo(criu: CriuProgram, action: 'dump' | 'check', folder: string): Promise<string | undefined> {
   const words = ['cpuinfo', action, '--images-dir', folder, '--work-dir', folder];
   const [file = '', ...args] = aloneArgv({ capsule: capsuleBinary(), criu: criu.file, words });
-  const { exitCode, stderr, stdout } = await execa(file, args, {
-    ...{ reject: false, stdin: 'ignore', timeout: 10_000, maxBuffer: 1 << 16, env: criuEnv() },
+  const running = execa(file, args, {
+    ...{ reject: false, stdin: 'ignore', timeout: 10_000, forceKillAfterDelay: 500, maxBuffer: 1 << 16 },
+    ...ownGroup,
+    env: criuEnv(),
   });
+  endWhole(running);
+  const { exitCode, stderr, stdout } = await running;
   if (exitCode === 0) return undefined;
   const last = `${stdout}\n${stderr}`.trim().split('\n').at(-1) ?? '';
   return last.replace(/^Error \([^)]*\): /, '') || 'nothing';

@@ -5,6 +5,7 @@ import type { Clocks } from './commands.ts';
 import { criuEnv } from './criu-env.ts';
 import { explainCriu } from './explain.ts';
 import { Gate } from './gate.ts';
+import { endWhole, ownGroup } from './own-group.ts';
 import { firstWords, tokenName } from './stream.ts';
 
 interface DumpOptions {
@@ -18,8 +19,8 @@ interface DumpOptions {
   readonly timeoutMs: number;
   /** After that long without a decision the processes go on by themselves. */
   readonly holdMs: number;
-  /** The error for a dump that failed for this reason. */
-  readonly refusal: (reason: string) => OmxError;
+  /** The error for a dump that failed for this reason; `isHarmed`: criu was killed, which the processes may not survive. */
+  readonly refusal: (reason: string, isHarmed: boolean) => OmxError;
 }
 
 /** criu at its gate: the image is written and the processes stand still. Either `pass` or `release` must follow. */
@@ -45,8 +46,10 @@ export async function dumpToGate(options: DumpOptions): Promise<HeldDump> {
     reject: false,
     stdin: 'ignore',
     stdout: 'ignore',
+    ...ownGroup,
     env: { ...criuEnv(), ...gate.env(holdMs), ...(token === undefined ? {} : { [tokenName]: token }) },
   });
+  endWhole(dump);
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), timeoutMs);
   const timeout = new Promise<undefined>((resolve) => late.signal.addEventListener('abort', () => resolve(undefined)));
@@ -56,11 +59,12 @@ export async function dumpToGate(options: DumpOptions): Promise<HeldDump> {
     const isLate = late.signal.aborted;
     gate.close();
     dump.kill('SIGKILL');
-    const { stderr } = await dump;
+    const { stderr, signal } = await dump;
     const lines = stderr.split('\n').filter((line) => line.startsWith('omx-capsule: '));
     const ours = firstWords(lines.join('\n'), '');
-    if (isLate) throw refusal(`its image could not be written within ${timeoutMs / 1000} s`);
-    throw refusal(ours === '' ? explainCriu(join(log, 'dump.log')) : ours);
+    if (isLate) throw refusal(`its image could not be written within ${timeoutMs / 1000} s`, true);
+    if (signal !== undefined) throw refusal(`criu died of ${signal} while it froze the job`, true);
+    throw refusal(ours === '' ? explainCriu(join(log, 'dump.log')) : ours, false);
   }
   return {
     clocks,

@@ -75,7 +75,9 @@ const killedMs = 10_000;
 
 /**
  * Freezes a job into an image.
- * @throws NOT_RUNNING, or CANNOT_MOVE with the reason, SHIP_FAILED where `pages` has no such host; the job goes on in any case
+ * @throws NOT_RUNNING, or CANNOT_MOVE with the reason, SHIP_FAILED where `pages` has no such host; the job goes on then.
+ * CRIU_DIED where criu was killed or took too long: for some milliseconds it changes the code of the job's processes, so that
+ * they may now die of a fault (`isFault`) that is not their own
  */
 export async function freeze(options: FreezeOptions): Promise<Frozen> {
   const { criu, job, image, pages, timeoutMs = 60_000, holdMs = 120_000 } = options;
@@ -103,7 +105,8 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
   const dump = await dumpToGate({
     ...{ argv, log, timeoutMs, holdMs },
     ...(pages === undefined ? {} : { token: pages.token }),
-    refusal: (reason) => {
+    refusal: (reason, isHarmed) => {
+      if (isHarmed) return cannotMove(job.pid, reason, 'CRIU_DIED');
       // It may simply have ended under our hands.
       readMembers(job.pid);
       return cannotMove(job.pid, reason);
@@ -169,9 +172,9 @@ async function seal(
   return writeManifest(image, { ...rest, files: await digestImage(image, undefined, running) });
 }
 
-function cannotMove(pid: number, reason: string): OmxError {
+function cannotMove(pid: number, reason: string, code = 'CANNOT_MOVE'): OmxError {
   return new OmxError(`the job of process ${pid} cannot be moved now: ${reason}`, {
-    code: 'CANNOT_MOVE',
+    code,
     hint: 'it goes on where it is',
   });
 }

@@ -39,10 +39,12 @@ export function readStatus(folder: string): CapsuleStatus | undefined {
 }
 
 /**
- * Usage over a job's whole life. `earlier` is what thawing gave (`Thawed.earlier`): everything counted before, less what
- * criu itself used in the job's name to make the copy.
+ * Usage over a job's whole life.
+ * @param earlier what thawing gave (`Thawed.earlier`): everything counted before, less what criu itself used in the job's
+ * name to make the copy, which may be more
+ * @param stay what was used since
  */
-export function wholeUsage(earlier: Usage, status: CapsuleStatus): Usage {
-  const sum = addUsage(earlier, status.usage);
+export function wholeUsage(earlier: Usage, stay: Usage): Usage {
+  const sum = addUsage(earlier, stay);
   return { ...sum, userUs: Math.max(0, sum.userUs), sysUs: Math.max(0, sum.sysUs) };
 }

@@ -44,7 +44,7 @@ test('a checkpoint that fails leaves the one before', options, async () => {
   const write = (timeoutMs?: number) =>
     checkpoint({ criu: theCriu(), job: job.job, image: job.image, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   const first = await write();
-  await expect(write(1)).rejects.toMatchObject({ code: 'CANNOT_MOVE', message: /within/ });
+  await expect(write(1)).rejects.toMatchObject({ code: 'CRIU_DIED', message: /within/ });
   expect(readManifest(job.image)).toEqual(first.manifest);
   expect(existsSync(`${job.image}.new`)).toBe(false);
   expect((await job.finish().end()).status?.exitCode).toBe(7);

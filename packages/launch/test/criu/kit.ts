@@ -191,7 +191,9 @@ export class Job {
     const ended = await this.child.ended;
     const status = readStatus(this.job.folder);
     const usage =
-      status === undefined || this.job.earlier === undefined ? status?.usage : wholeUsage(this.job.earlier, status);
+      status === undefined || this.job.earlier === undefined
+        ? status?.usage
+        : wholeUsage(this.job.earlier, status.usage);
     return { out: this.text('out'), err: this.text('err'), status, ended, usage };
   }
 }

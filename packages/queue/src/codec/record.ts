@@ -110,22 +110,22 @@ export function encodeInto(record: Buffer, job: Job, context: RecordContext): vo
   record.writeUInt16LE(Math.min(job.attempt, 65_535), 4);
   record[8] = Math.min(job.retries, 255);
   record[9] = Math.min(job.crashes, 255);
-  record.writeUIntLE(clampOffset(job.queuedAt - context.submittedAt), 10, 5);
+  writeNumber(record, job.queuedAt - context.submittedAt, 10, 5);
   let flags = wishes.indexOf(job.wish);
   if ('node' in job && job.node !== undefined) record.writeUInt16LE(job.node, 6);
   if ('startedAt' in job && job.startedAt !== undefined) {
-    record.writeUIntLE(clampOffset(job.startedAt - context.submittedAt) + 1, 15, 5);
+    writeNumber(record, Math.max(0, job.startedAt - context.submittedAt) + 1, 15, 5);
     flags |= Math.max(1, launchers.lastIndexOf(job.launcher ?? 'plain')) << 2;
   }
   if (job.status === 'ended') {
     record[1] = detailOf(job.outcome);
     const since = 'startedAt' in job && job.startedAt !== undefined ? job.startedAt : context.submittedAt;
-    record.writeUIntLE(Math.max(0, Math.round((job.endedAt - since) * 1000)), 20, 6);
-    record.writeUIntLE(Math.round(job.usage.userUs), 26, 6);
-    record.writeUIntLE(Math.round(job.usage.sysUs), 32, 6);
-    record.writeUInt32LE(Math.min(job.usage.maxRssKib, 0xffff_ffff), 38);
-    record.writeUIntLE(job.output.outBytes, 42, 5);
-    record.writeUIntLE(job.output.errBytes, 47, 5);
+    writeNumber(record, (job.endedAt - since) * 1000, 20, 6);
+    writeNumber(record, job.usage.userUs, 26, 6);
+    writeNumber(record, job.usage.sysUs, 32, 6);
+    writeNumber(record, job.usage.maxRssKib, 38, 4);
+    writeNumber(record, job.output.outBytes, 42, 5);
+    writeNumber(record, job.output.errBytes, 47, 5);
     flags |= (job.output.truncated ? 1 << 4 : 0) | (places.indexOf(job.output.place) << 5);
   }
   record[2] = flags;
@@ -240,6 +240,8 @@ function outcomeOf(
   }
 }
 
-function clampOffset(ms: number): number {
-  return Math.max(0, Math.round(ms));
+/** A figure that has no room or no sense becomes the nearest that has: no job's figures may keep its end from being written. */
+function writeNumber(record: Buffer, value: number, offset: number, bytes: number): void {
+  const fitting = Math.min(Math.max(0, Math.round(value) || 0), 2 ** (8 * bytes) - 1);
+  record.writeUIntLE(fitting, offset, bytes);
 }

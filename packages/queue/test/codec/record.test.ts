@@ -60,6 +60,24 @@ test('a job survives its record', () => {
   );
 });
 
+test('no figure of a job keeps its end from being written', () => {
+  const figure = fc.oneof(fc.double(), fc.constantFrom(-1, -0.5, 2 ** 48, 1e300, Infinity, NaN));
+  fc.assert(
+    fc.property(ended, fc.tuple(figure, figure, figure, figure, figure), (job, [userUs, sysUs, maxRssKib, out, at]) => {
+      if (job.status !== 'ended') return;
+      const odd = {
+        ...job,
+        endedAt: at,
+        usage: { userUs, sysUs, maxRssKib },
+        output: { ...job.output, outBytes: out },
+      };
+      const read = decodeJob(encodeJob(odd, context), context).job;
+      expect(read).toMatchObject({ status: 'ended', outcome: job.outcome });
+      if (read.status === 'ended') expect(read.usage.userUs).toBeGreaterThanOrEqual(0);
+    }),
+  );
+});
+
 test('every state on the way survives its record', () => {
   const events: JobEvent[] = [
     { type: 'hold' },

@@ -20,7 +20,9 @@ import type { Logger } from 'pino';
 
 import type { Attempt, Attempts } from '../attempt.ts';
 import type { BatchCache } from '../batch-cache.ts';
+import type { Executor } from '../executor.ts';
 import { childrenAwayReason } from './children/obstacle.ts';
+import { freezing } from './freezing.ts';
 import type { ImageDropper } from './image-dropper.ts';
 import type { ImagePlaces } from './image-places.ts';
 import { busyReason, refusalOf } from './refusals.ts';
@@ -31,6 +33,7 @@ interface CheckpointerOptions {
   /** This node's name. */
   readonly node: string;
   readonly attempts: Attempts;
+  readonly executor: Pick<Executor, 'hearEnd' | 'lose'>;
   readonly cache: BatchCache;
   readonly batches: Pick<BatchStore, 'addNote'>;
   readonly jobs: JobStore;
@@ -124,7 +127,7 @@ export class Checkpointer {
   }
 
   async #make(attempt: Attempt, image: string): Promise<Checkpointed | Refusal> {
-    const { criu, capsuleJob, traits, places, node } = this.#options;
+    const { criu, capsuleJob, traits, places, node, executor } = this.#options;
     const name: AttemptName = { batch: attempt.batch, ordinal: attempt.ordinal, attempt: attempt.number };
     const place = await places.find(name, await traits(attempt));
     if ('refused' in place) return place;
@@ -134,7 +137,8 @@ export class Checkpointer {
     const requireCalm = undisturbed(this.#options.shepherd, attempt.key);
     attempt.inHand = 'image';
     // While the image travels the job is free, to be moved for example; then this image is not needed.
-    const { manifest, pauseMs } = await checkpoint(options).finally(() => delete attempt.inHand);
+    const made = freezing(attempt, executor, async () => checkpoint(options));
+    const { manifest, pauseMs } = await made.finally(() => delete attempt.inHand);
     requireCalm();
     const digest = imageDigest(image);
     const refusal = await place.give(image, digest);

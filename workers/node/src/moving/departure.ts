@@ -34,6 +34,7 @@ import { jobFolder, removeJobFolder } from '../job-folders.ts';
 import type { Executor } from '../executor.ts';
 import { askMover } from './ask-mover.ts';
 import { Death } from './death.ts';
+import { freezing } from './freezing.ts';
 import type { LeavingFolder } from './leaving.ts';
 import { childrenAwayReason } from './children/obstacle.ts';
 import { busyReason, cannotMove, refusalOf } from './refusals.ts';
@@ -166,7 +167,7 @@ export class Departures implements Mover {
   }
 
   async #handOver(attempt: Attempt, name: AttemptName, to: string, why: string): Promise<Migrated> {
-    const { nodeDir, node, asker, leaving, batches } = this.#options;
+    const { nodeDir, node, asker, leaving, batches, executor } = this.#options;
     const criu = await this.#options.criu();
     const job = capsuleJobOf(nodeDir, attempt);
     const traits = await readTraits(criu, job, attempt.slots);
@@ -189,11 +190,13 @@ export class Departures implements Mover {
       const isReadHere = receiver.pages === undefined && traits.rss >= runningDigestsBytes;
       const digests = isReadHere ? new RunningDigests(image) : undefined;
       try {
-        const frozen = await freeze({
-          ...{ criu, job, image, digests, timeoutMs: sendMs + slowestMs, holdMs: holdMs + slowestMs },
-          written: () => sending.begin(),
-          ...(receiver.pages === undefined ? {} : { pages: { host: receiver.host, ...receiver.pages } }),
-        });
+        const frozen = await freezing(attempt, executor, async () =>
+          freeze({
+            ...{ criu, job, image, digests, timeoutMs: sendMs + slowestMs, holdMs: holdMs + slowestMs },
+            written: () => sending.begin(),
+            ...(receiver.pages === undefined ? {} : { pages: { host: receiver.host, ...receiver.pages } }),
+          }),
+        );
         const step = { frozen, sending, image, rss: traits.rss, to, number, why, since, requireCalm };
         const moved = await this.#commit(attempt, name, step).catch(async (error: unknown) => {
           await frozen.keepGoing();

@@ -24,6 +24,7 @@ import { jobFolder, removeJobFolder } from '../job-folders.ts';
 import type { Starter } from '../starter.ts';
 import { endOfFrozen } from './frozen-end.ts';
 import { childrenAwayReason } from './children/obstacle.ts';
+import { freezing } from './freezing.ts';
 import { FrozenFolder } from './frozen-folder.ts';
 import { cannotMove, refusalOf } from './refusals.ts';
 import { thawAttempt, Told } from './thaw-attempt.ts';
@@ -41,7 +42,7 @@ interface FrozenJobsOptions {
   readonly moveLog: Pick<MoveLog, 'append'>;
   readonly shepherd: Pick<Shepherd, 'start' | 'acknowledge' | 'suspended' | 'suspensions'>;
   readonly starter: Pick<Starter, 'request'>;
-  readonly executor: Pick<Executor, 'pause' | 'copyStarted' | 'fence' | 'hearEnd' | 'record' | 'onRoom'>;
+  readonly executor: Pick<Executor, 'pause' | 'copyStarted' | 'fence' | 'hearEnd' | 'lose' | 'record' | 'onRoom'>;
   readonly criu: () => Promise<CriuProgram>;
   readonly log: Logger;
 }
@@ -204,7 +205,7 @@ export class FrozenJobs {
     const requireCalm = undisturbed(this.#options.shepherd, attempt.key);
     // The shepherd may have yet to let go on what was paused.
     if (!(await goesOn(job.pid, goesOnMs))) throw cannotMove(attempt.key, { refused: 'it stands still' });
-    const frozen = await freeze({ criu, job, image: folder.image });
+    const frozen = await freezing(attempt, executor, async () => freeze({ criu, job, image: folder.image }));
     const told = new Told();
     let isRecorded = false;
     try {

@@ -122,7 +122,7 @@ export function makeMovingParts(
   const children = new Children({ ...ground, asker, executor });
   const checkpointer = new Checkpointer({
     ...ground,
-    ...{ images, dropper, moveLog },
+    ...{ executor, images, dropper, moveLog },
     places: new ImagePlaces({ ...ground, asker, send: sendImage, ...(shared === undefined ? {} : { shared }) }),
     capsuleJob: (attempt) => capsuleJobOf(nodeDir, attempt),
     traits: async (attempt: Attempt) => readTraits(await criu(), capsuleJobOf(nodeDir, attempt), attempt.slots),

@@ -142,6 +142,6 @@ function endOf(folder: string, cost: Usage): CopyEnd | undefined {
   const { exitCode, signal } = status;
   return {
     ...(signal === undefined ? { exitCode: exitCode ?? 0 } : { signal }),
-    usage: wholeUsage(withoutTimes({ userUs: 0, sysUs: 0, maxRssKib: 0 }, cost), status),
+    usage: wholeUsage(withoutTimes({ userUs: 0, sysUs: 0, maxRssKib: 0 }, cost), status.usage),
   };
 }
