@@ -4,7 +4,7 @@ import { decide, emptyHistory } from '@omx/balance';
 export const balancing = [
   {
     name: 'balance of a large cluster',
-    against: 'a second, as often as it is decided',
+    against: 'a second, as often as it is decided; CPU time',
     answer(short) {
       const [nodes, jobs] = short ? [50, 5000] : [1000, 100_000];
       const crowds = {
@@ -46,9 +46,10 @@ function rounds(nodeCount, jobCount, where) {
   let moves = 0;
   const took = [];
   for (let round = 0; round < 8; round += 1) {
-    const began = performance.now();
+    const began = process.cpuUsage();
     const { migrations, history: next } = decide({ nodes, jobs }, history, { now: round * 1000, random });
-    took.push(performance.now() - began);
+    const { user, system } = process.cpuUsage(began);
+    took.push((user + system) / 1000);
     history = next;
     moves += migrations.length;
   }

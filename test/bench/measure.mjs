@@ -95,9 +95,10 @@ function redisAt(socket) {
   };
 }
 
-export function startAside(program, args, log, options = {}) {
+/** Ends with the bench, also where that is killed. */
+function startAside(program, args, log) {
   const file = openSync(log, 'w');
-  const child = spawn(program, args, { stdio: ['ignore', file, file], ...options });
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['ignore', file, file] });
   closeSync(file);
   return child;
 }
@@ -105,7 +106,7 @@ export function startAside(program, args, log, options = {}) {
 /** Waits for its end without giving the event loop a turn. */
 function stop(child) {
   child.kill('SIGTERM');
-  awaitThat(() => stateOf(child.pid) !== 'alive', `the end of ${child.spawnfile}`);
+  awaitThat(() => stateOf(child.pid) !== 'alive', `the end of ${child.spawnargs[3]}`);
 }
 
 function stateOf(pid) {

@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: every question once, as a ratio against a named peer in the same run.
- * `npm run bench -- --short` asks small forms of them, to see that they can be asked; names choose some: `short-jobs`.
+ * `npm run bench -- --short` asks small forms of them, to see that they can be asked; names choose some: `many-slots`;
+ * `--list` prints them.
  */
 import { cpus, loadavg } from 'node:os';
 
@@ -19,9 +20,6 @@ const short = args.includes('--short');
 const chosen = args.filter((arg) => !arg.startsWith('--'));
 const slug = (name) => name.toLowerCase().replaceAll(' ', '-');
 
-console.log(
-  `${cpus().length} CPUs (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)}, node ${process.version}${short ? ', short form' : ''}`,
-);
 const all = [
   ...[
     questions,
@@ -35,6 +33,13 @@ const all = [
     migrationQuestions,
   ].flat(),
 ];
+if (args.includes('--list')) {
+  console.log(all.map(({ name }) => slug(name)).join('\n'));
+  process.exit();
+}
+console.log(
+  `${cpus().length} CPUs (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)}, node ${process.version}${short ? ', short form' : ''}`,
+);
 let missed = 0;
 for (const question of all) {
   if (chosen.length > 0 && !chosen.includes(slug(question.name))) continue;

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { BatchStore, connect, JobStore } from '@omx/queue';
@@ -61,14 +61,17 @@ export const waiting = [
         // The first node is busy, so the job is on the second.
         const [, second] = home.json(['up', '--json']).nodes.map((node) => node.name ?? node);
         const lines = short ? 10 : 400;
-        const program = `use Time::HiRes qw(time sleep); $| = 1; for (1..${lines}) { printf "%.6f\\n", time; sleep(0.03 + rand(0.05)) }`;
-        home.omx(['submit', '-q', '--node', second, '--', 'perl', '-e', program]);
+        const enough = join(home.dir, 'enough');
+        const program =
+          'use Time::HiRes qw(time sleep); $| = 1; until (-e $ARGV[0]) { printf "%.6f\\n", time; sleep(0.03 + rand(0.05)) }';
+        home.omx(['submit', '-q', '--node', second, '--', 'perl', '-e', program, enough]);
         const late = await new Promise((resolve, reject) => {
           const delays = [];
           const tail = spawn(process.execPath, [bin, 'tail', '-f', '-n', '0', 'last'], { env: home.env });
           tail.stdout.on('data', (data) => {
             const now = Date.now();
             for (const line of data.toString().trim().split('\n')) delays.push(now - Number(line) * 1000);
+            if (delays.length >= lines) writeFileSync(enough, '');
           });
           tail.on('error', reject);
           tail.on('close', () => resolve(delays));
