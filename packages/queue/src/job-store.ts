@@ -15,6 +15,7 @@ import type { BatchStore } from './batch-store.ts';
 import type { JobRows, PackedOutput } from './codec/pack.ts';
 import { encodePack, encodeRows } from './codec/pack.ts';
 import { blockJobs, decodeJob, encodeJob, packOffset, recordBytes, type StoredJob } from './codec/record.ts';
+import { encodeChanges } from './codec/changes.ts';
 import { batchKeys } from './keys.ts';
 import { queueClock } from './queue-clock.ts';
 import { Script } from './script.ts';
@@ -136,7 +137,7 @@ export class JobStore {
       const outputs = extras.outputs?.filter((output) => inPart.has(output.ordinal)) ?? [];
       const rows = extras.rows?.filter((job) => inPart.has(job.ordinal)) ?? [];
       const reply = (await script.run(this.#batches.redis, batchKeys(batch.id).tag, [
-        Buffer.concat(part.flatMap((change) => encodeChange(batch, change))),
+        encodeChanges(batch, part),
         batch.untouched,
         batch.spec.throttle ?? 0,
         outputs.length === 0 ? '' : encodePack(outputs),
@@ -219,9 +220,26 @@ function neighboursOf(ordinals: readonly number[]): { first: number; last: numbe
   return runs;
 }
 
-/** The next record of a job without a write, for callers that go on from their own change. */
+/** The next record of a job without a write, for callers that go on from their own change. Encoded when it is needed. */
 export function snapshotAfter(batch: Batch, change: JobChange): JobSnapshot {
-  return { ordinal: change.snapshot.ordinal, job: change.next, pack: undefined, record: encodeJob(change.next, batch) };
+  return new WrittenJob(batch, change);
+}
+
+class WrittenJob implements JobSnapshot {
+  readonly ordinal: number;
+  readonly job: Job;
+  readonly pack = undefined;
+  readonly #batch: Batch;
+
+  constructor(batch: Batch, { snapshot, next }: JobChange) {
+    this.ordinal = snapshot.ordinal;
+    this.job = next;
+    this.#batch = batch;
+  }
+
+  get record(): Buffer {
+    return encodeJob(this.job, this.#batch);
+  }
 }
 
 /**
@@ -240,16 +258,4 @@ export function changeTo(snapshot: JobSnapshot, event: JobEvent, next: Job): Job
 
 function snapshotOf(batch: Batch, ordinal: number, record: Buffer): JobSnapshot {
   return { ordinal, record, ...decodeJob(record, batch) };
-}
-
-function encodeChange(batch: Batch, change: JobChange): Buffer[] {
-  const head = Buffer.alloc(5);
-  head.writeUInt32LE(change.snapshot.ordinal, 0);
-  head[4] =
-    (change.hasPackedOutput === true ? 1 : 0) |
-    (change.ended === undefined ? 0 : 2) |
-    (change.throttled === true ? 4 : 0);
-  const pieces = [head, change.snapshot.record, encodeJob(change.next, batch)];
-  if (change.ended !== undefined) pieces.push(encodeJob(change.ended, batch));
-  return pieces;
 }

@@ -4,11 +4,12 @@ import type { Redis } from 'ioredis';
 import { globalKeys } from './keys.ts';
 import { queueClock } from './queue-clock.ts';
 import { Script } from './script.ts';
-import { claimLease, removeIfSame, takeLease } from './scripts/node-scripts.ts';
+import { claimLease, describeNode, removeIfSame, takeLease } from './scripts/node-scripts.ts';
 
 const scripts = {
   take: new Script(takeLease),
   claim: new Script(claimLease),
+  describe: new Script(describeNode),
   fulfilled: new Script(removeIfSame),
 };
 
@@ -46,8 +47,11 @@ export class NodeStore {
     this.#redis = redis;
   }
 
-  async describe(node: NodeInfo): Promise<void> {
-    await this.#redis.hset(globalKeys.nodes, node.name, JSON.stringify(node));
+  /** Says how a node is. @returns what is wanted of it, as `wanted` has it */
+  async describe(node: NodeInfo): Promise<NodeWish | undefined> {
+    const args = [node.name, JSON.stringify(node), globalKeys.wanted];
+    const wish = String(await scripts.describe.run(this.#redis, globalKeys.nodes, args));
+    return wish === '' ? undefined : (JSON.parse(wish) as NodeWish);
   }
 
   /** All known nodes, each as it last described itself, whether or not it is still there. */

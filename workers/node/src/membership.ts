@@ -61,7 +61,7 @@ export class Membership {
       if (holder === 'another' || performance.now() > deadline) throw nameTaken(constants.name, before);
     }
     lease.doubt();
-    await this.#readWish();
+    await this.#heed(await nodes.wanted(constants.name));
   }
 
   /** From now on the shepherd hears how long the lease lasts. What must not run has been ended before. */
@@ -145,7 +145,6 @@ export class Membership {
     }
     this.#tellShepherd();
     if (performance.now() - this.#clockAt > clockEveryMs) await this.#syncClock();
-    await this.#readWish();
     await this.describe();
     if (lost && this.#shepherd?.suspended === true) await this.#say('node-back', 'it was out of touch');
   }
@@ -155,8 +154,13 @@ export class Membership {
     if (this.#options.lease.queueIsDown()) this.#tellShepherd();
   }
 
+  /** Tells the others how the node is, and hears with the same question what somebody wants of it. */
   async describe(): Promise<void> {
-    await this.#options.nodes.describe(this.#info());
+    const { nodes } = this.#options;
+    const told = this.#info();
+    await this.#heed(await nodes.describe(told));
+    const { state, reason } = this.#info();
+    if (state !== told.state || reason !== told.reason) await nodes.describe(this.#info());
     await this.#sayState();
   }
 
@@ -192,13 +196,11 @@ export class Membership {
 
   /** Somebody wants something of this node. */
   async heed(): Promise<void> {
-    await this.#readWish();
     await this.describe();
   }
 
-  async #readWish(): Promise<void> {
+  async #heed(wish: NodeWish | undefined): Promise<void> {
     const { nodes, constants } = this.#options;
-    const wish = await nodes.wanted(constants.name);
     const wasDrained = this.#drained !== undefined;
     this.#drained = wish?.state === 'drained' ? wish : undefined;
     if (wish !== undefined && wish.state !== 'drained') await nodes.fulfilled(constants.name, wish);

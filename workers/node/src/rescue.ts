@@ -52,8 +52,10 @@ export class Rescuer {
    */
   async rescueLostNodes(): Promise<number> {
     const { nodes, self } = this.#options;
-    const [known, beats] = await Promise.all([nodes.described(), nodes.beats()]);
-    const others = known.filter((node) => node.name !== self);
+    const beats = await nodes.beats();
+    // Who has joined has renewed its lease, so a node that is alone asks no more.
+    const isAlone = [...beats.keys()].every((name) => name === self);
+    const others = isAlone ? [] : (await nodes.described()).filter((node) => node.name !== self);
     const lost = this.#watch.look(
       new Map(others.map(({ name, leaseMs }) => [name, { beats: beats.get(name) ?? 0, leaseMs }])),
       performance.now(),

@@ -82,15 +82,14 @@ async function* summarise(
     nodeName: (node) => explainer.nodeName(node),
     now,
   });
-  for await (const snapshots of session.jobs.scan(batch, spans)) for (const snapshot of snapshots) groups.add(snapshot);
+  // Those that succeeded are counted already, and where all others failed it is known in which blocks those are.
+  const failedOnly = counts.succeeded + counts.failed + counts.lost === batch.total;
+  for await (const snapshots of session.jobs.scan(batch, spans, { failedOnly }))
+    for (const snapshot of snapshots) if (stateName(snapshot.job) !== 'succeeded') groups.add(snapshot);
   const reasons: string[] = [];
   for (const group of groups.all()) {
     const { count, title, sample } = group;
     const selector = groupSelector(batch.id, group);
-    if (sample.job.status === 'ended' && sample.job.outcome.kind === 'succeeded') {
-      reasons.push(`${count} ${count === 1 ? 'job' : 'jobs'} succeeded`);
-      continue;
-    }
     reasons.push(`${count} ${count === 1 ? 'job' : 'jobs'} ${title} (${selector})`);
     const hint = count === 1 ? selector : batch.id;
     const details = await explainer.presentReasons(sample, hint);
@@ -106,6 +105,7 @@ async function* summarise(
       ),
     );
   }
+  if (counts.succeeded > 0) reasons.push(`${counts.succeeded} ${counts.succeeded === 1 ? 'job' : 'jobs'} succeeded`);
   yield { id: batch.id, state, reasons: [...headline(state, counts, batch.total), ...reasons, ...notes] };
 }
 

@@ -37,3 +37,14 @@ export const removeIfSame = `
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 return redis.call('HDEL', KEYS[1], ARGV[1])
 `;
+
+/**
+ * A node says how it is and hears what is wanted of it.
+ *
+ * KEYS[1] hash of descriptions · ARGV[1] the node · ARGV[2] its description · ARGV[3] hash of wishes
+ * Returns the wish, or an empty text.
+ */
+export const describeNode = `
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return redis.call('HGET', ARGV[3], ARGV[1]) or ''
+`;

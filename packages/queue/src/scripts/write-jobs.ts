@@ -2,9 +2,10 @@
  * The one script that changes jobs.
  *
  * KEYS[1] the batch's tag (all keys are made from it, so all are in its slot)
- * ARGV[1] entries, each: ordinal (u32), flags (u8), the record as the caller read it (56 bytes), the new record (56),
- *         and with flag 2 the record of the attempt that ended (56), kept in the history
- *         flag 1: the job's output is in this call's pack · flag 4: the throttle applies
+ * ARGV[1] runs of neighbours in one block, each: first ordinal (u32), number of jobs (u16), flags (u8), the records as
+ *         the caller read them (56 bytes each), the new records, and with flag 2 (one job) the record of the attempt that
+ *         ended, kept in the history
+ *         flag 1: the jobs' output is in this call's pack · flag 4: the throttle applies
  * ARGV[2] what untouched jobs were when the caller looked
  * ARGV[3] throttle: at most so many jobs at once; 0: none
  * ARGV[4] output pack, may be empty · ARGV[5] pack of rows, may be empty
@@ -42,60 +43,89 @@ local function waits(ordinal)
 end
 local function isFailure(class) return class >= FIRST_ENDED + 1 and class ~= 12 end
 
+-- Sums and history for one record that is written; its old and its new form stand in longer strings.
+local function account(ordinal, old, new, place, ended)
+  local from, to = string.byte(old, place), string.byte(new, place)
+  if from > 0 then
+    delta[from] = (delta[from] or 0) - 1
+    counts[from] = counts[from] - 1
+  end
+  delta[to] = (delta[to] or 0) + 1
+  counts[to] = counts[to] + 1
+  if isActive(from) and not isActive(to) then active = active - 1 end
+  if isActive(to) and not isActive(from) then active = active + 1 end
+  local f = (isFailure(to) and 1 or 0) - (isFailure(from) and 1 or 0)
+  if f ~= 0 then
+    local block = math.floor(ordinal / BLOCK)
+    failedDelta[block] = (failedDelta[block] or 0) + f
+  end
+  local done, where = ended or new, ended and 1 or place
+  if ended or (to >= FIRST_ENDED and isActive(from)) then
+    local userUs, sysUs = struct.unpack('<I6I6', done, where + 26)
+    user, sys = user + userUs, sys + sysUs
+  end
+  if ended then
+    redis.call('HSET', tag .. ':history', ordinal .. '#' .. struct.unpack('<I2', ended, 5), ended)
+  elseif from >= FIRST_ENDED and to < FIRST_ENDED then
+    local attempt = struct.unpack('<I2', old, place + 4)
+    if attempt > 0 then
+      redis.call('HSET', tag .. ':history', ordinal .. '#' .. attempt, string.sub(old, place, place + RECORD - 1))
+    end
+  end
+  local started = struct.unpack('<I5', done, where + 15)
+  if started > 0 and (not firstStart or started - 1 < firstStart) then firstStart = started - 1 end
+end
+
+-- Writes neighbours, all of them.
+local function store(ordinal, count, flags, old, new, ended)
+  local block = math.floor(ordinal / BLOCK)
+  local key = tag .. ':jobs:' .. block
+  if not there[block] and redis.call('EXISTS', key) == 0 then
+    local size = math.min(BLOCK, total - block * BLOCK)
+    redis.call('SET', key, string.rep('\\0', size * RECORD))
+  end
+  there[block] = true
+  if flags % 2 == 1 and pack ~= '' then
+    if not packId then packId = redis.call('RPUSH', tag .. ':packs', pack) end
+    local id = struct.pack('<I4', packId)
+    if ended then ended = string.sub(ended, 1, 52) .. id
+    else
+      local pieces = {}
+      for place = 1, #new, RECORD do pieces[#pieces + 1] = string.sub(new, place, place + 51) end
+      new = table.concat(pieces, id) .. id
+    end
+  end
+  redis.call('SETRANGE', key, (ordinal % BLOCK) * RECORD, new)
+  for i = 0, count - 1 do account(ordinal + i, old, new, i * RECORD + 1, ended) end
+end
+
 local at, n = 1, #entries
 while at < n do
-  local ordinal, flags = struct.unpack('<I4B', string.sub(entries, at, at + 4))
-  local old = string.sub(entries, at + 5, at + 4 + RECORD)
-  local new = string.sub(entries, at + 5 + RECORD, at + 4 + 2 * RECORD)
-  at = at + 5 + 2 * RECORD
+  local ordinal, count, flags = struct.unpack('<I4I2B', entries, at)
+  local size = count * RECORD
+  local old = string.sub(entries, at + 7, at + 6 + size)
+  local new = string.sub(entries, at + 7 + size, at + 6 + 2 * size)
+  at = at + 7 + 2 * size
   local ended = nil
   if flags % 4 >= 2 then ended = string.sub(entries, at, at + RECORD - 1); at = at + RECORD end
-  local block = math.floor(ordinal / BLOCK)
-  local key, offset = tag .. ':jobs:' .. block, (ordinal % BLOCK) * RECORD
-  local current = redis.call('GETRANGE', key, offset, offset + RECORD - 1)
-  if current == '' then current = zeros end
-  if current ~= old or (stale and old == zeros) then
-    conflicts[#conflicts + 1] = ordinal
-    conflicts[#conflicts + 1] = current
-  elseif flags >= 4 and throttle > 0 and active >= throttle then
-    parked[#parked + 1] = ordinal
+  local key, offset = tag .. ':jobs:' .. math.floor(ordinal / BLOCK), (ordinal % BLOCK) * RECORD
+  local current = redis.call('GETRANGE', key, offset, offset + size - 1)
+  if current == '' then current = string.rep('\\0', size) end
+  if current == old and not stale and flags < 4 then
+    store(ordinal, count, flags, old, new, ended)
   else
-    if not there[block] and redis.call('EXISTS', key) == 0 then
-      local size = math.min(BLOCK, total - block * BLOCK)
-      redis.call('SET', key, string.rep('\\0', size * RECORD))
+    for i = 0, count - 1 do
+      local first, last = i * RECORD + 1, (i + 1) * RECORD
+      local is, was = string.sub(current, first, last), string.sub(old, first, last)
+      if is ~= was or (stale and was == zeros) then
+        conflicts[#conflicts + 1] = ordinal + i
+        conflicts[#conflicts + 1] = is
+      elseif flags >= 4 and throttle > 0 and active >= throttle then
+        parked[#parked + 1] = ordinal + i
+      else
+        store(ordinal + i, 1, flags, was, string.sub(new, first, last), ended)
+      end
     end
-    there[block] = true
-    if flags % 2 == 1 and pack ~= '' then
-      if not packId then packId = redis.call('RPUSH', tag .. ':packs', pack) end
-      local id = struct.pack('<I4', packId)
-      if ended then ended = string.sub(ended, 1, 52) .. id else new = string.sub(new, 1, 52) .. id end
-    end
-    redis.call('SETRANGE', key, offset, new)
-    local from, to = string.byte(old), string.byte(new)
-    if from > 0 then
-      delta[from] = (delta[from] or 0) - 1
-      counts[from] = counts[from] - 1
-    end
-    delta[to] = (delta[to] or 0) + 1
-    counts[to] = counts[to] + 1
-    if isActive(from) and not isActive(to) then active = active - 1 end
-    if isActive(to) and not isActive(from) then active = active + 1 end
-    local f = (isFailure(to) and 1 or 0) - (isFailure(from) and 1 or 0)
-    if f ~= 0 then failedDelta[block] = (failedDelta[block] or 0) + f end
-    local done = ended or (to >= FIRST_ENDED and isActive(from) and new) or nil
-    if done then
-      user = user + struct.unpack('<I6', string.sub(done, 27, 32))
-      sys = sys + struct.unpack('<I6', string.sub(done, 33, 38))
-    end
-    if ended then
-      local attempt = struct.unpack('<I2', string.sub(ended, 5, 6))
-      redis.call('HSET', tag .. ':history', ordinal .. '#' .. attempt, ended)
-    elseif from >= FIRST_ENDED and to < FIRST_ENDED then
-      local attempt = struct.unpack('<I2', string.sub(old, 5, 6))
-      if attempt > 0 then redis.call('HSET', tag .. ':history', ordinal .. '#' .. attempt, old) end
-    end
-    local started = struct.unpack('<I5', string.sub(done or new, 16, 20))
-    if started > 0 and (not firstStart or started - 1 < firstStart) then firstStart = started - 1 end
   end
 end
 
