@@ -212,7 +212,7 @@ export class Executor {
   /** The attempt's processes are gone for no fault of its own: it is queued again, as when its node dies. */
   lose(attempt: Attempt): void {
     this.#ends.lose(attempt);
-    this.#startReady();
+    this.#queue.wake();
   }
 
   /** Writes an event of an attempt that goes on; false where it is no longer ours. */
