@@ -147,7 +147,7 @@ export function wakingsAfter({ fault, signal }: Trouble): number {
  * are counted by their events.
  */
 export function deathsBy({ fault, signal }: Trouble): number {
-  return signal === 'SIGKILL' && /shepherd|node|source criu/.test(fault) ? 1 : 0;
+  return signal === 'SIGKILL' && /shepherd|node|criu/.test(fault) ? 1 : 0;
 }
 
 /** A disk with room for so little that no job fits. */

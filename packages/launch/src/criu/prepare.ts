@@ -14,7 +14,7 @@ import { notesFile } from './kernel-notes.ts';
 import { badImage, imageParts, type ImageManifest } from './manifest.ts';
 import { readMembers } from './members.ts';
 import { readStay, withoutTimes } from './stay.ts';
-import { hasBecome, killProcess } from './vanish.ts';
+import { becomes, killProcess } from './vanish.ts';
 
 /** What is to be started, by the shepherd like any other job. */
 export interface ThawStart {
@@ -67,9 +67,10 @@ export interface Thawed {
   readonly job: CapsuleJob & { readonly earlier: Usage };
   /**
    * Lets the copy run. Not before the original is dead.
+   * @returns false where criu ended before it had let go of everything: it was killed, and the copy with it, or the job is over
    * @throws SLIPPED where the copy is gone by now; the image can be thawed again
    */
-  go(): Promise<void>;
+  go(): Promise<boolean>;
   /** Kills the copy and waits for its end; does nothing after `go`. */
   abort(): Promise<void>;
 }
@@ -143,7 +144,7 @@ export async function prepareCapsule(options: PrepareOptions): Promise<PreparedC
               gate.close();
               if (!passed) throw new OmxError(`the copy made from ${image} is gone`, { code: 'SLIPPED' });
               // The copy runs soon; as long as criu holds it, it could not be frozen again.
-              await hasBecome(maker, [capsule, 'wait'], releasedMs);
+              return becomes(maker, [capsule, 'wait'], releasedMs);
             },
             abort: () => (isDecided ? Promise.resolve() : end()),
           };

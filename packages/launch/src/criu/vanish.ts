@@ -20,6 +20,11 @@ export function hasBecome(pid: number, argv: readonly string[], withinMs: number
   }, withinMs);
 }
 
+/** The same; false also where it has ended. */
+export async function becomes(pid: number, argv: readonly string[], withinMs: number): Promise<boolean> {
+  return (await hasBecome(pid, argv, withinMs)) && (readText(`/proc/${pid}/cmdline`) ?? '') !== '';
+}
+
 async function holds(condition: () => boolean, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {

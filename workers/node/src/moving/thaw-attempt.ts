@@ -1,3 +1,6 @@
+import { constants } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { OmxError, type Usage } from '@omx/core';
 import {
   type CapsuleShape,
@@ -19,6 +22,9 @@ interface PrepareAttemptOptions extends Omit<PrepareOptions, 'start'> {
   /** What would start the attempt from the beginning: the copy gets its key, environment, output files and limits. */
   readonly request: StartRequest;
 }
+
+/** The shepherd tells of an end at once. */
+const endMs = 2000;
 
 /** A copy of an attempt that waits at its gate. Exactly one of `go` and `abort` must follow. */
 export interface WaitingCopy {
@@ -92,16 +98,18 @@ export async function prepareAttempt(options: PrepareAttemptOptions): Promise<Pr
         pid,
         startedAt,
         go: async () => {
+          let isFree: boolean;
           try {
-            await thawed.go();
+            isFree = await thawed.go();
           } catch (error) {
             await thawed.abort();
             await told.ended;
             forget();
             throw error;
           }
+          if (!isFree) await Promise.race([told.ended, delay(endMs, undefined, { ref: false })]);
           delete attempt.hears;
-          return told.end;
+          return isFree ? told.end : notItsOwn(told.end);
         },
         abort: async () => {
           await thawed.abort();
@@ -130,6 +138,11 @@ export async function thawAttempt({
   const manifest = checked ?? (await checkImage(options.image, options.criu));
   const prepared = await prepareAttempt({ ...options, shape: manifest.shape });
   return prepared.thaw(manifest);
+}
+
+/** Where criu was killed as it let the copy go, the copy died with it: the attempt is lost, by no fault of the program. */
+function notItsOwn(end: EndedEvent | undefined): EndedEvent | undefined {
+  return end?.signal === constants.signals.SIGKILL && end.reason === 'none' ? { ...end, lost: true } : end;
 }
 
 /** What the shepherd has told so far of a process that somebody other than the executor hears of. */
