@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define COMPACT_SIZE (1024 * 1024)
+/* The same where the disk is short of room. */
+#define SHRINK_SIZE (64 * 1024)
 /* Records kept in memory while the disk is full; beyond this the whole file is written anew from what we know. */
 #define WAITING_MAX (1024 * 1024)
 /* A generous record set of one job, to judge how much of the file is still of use. */
@@ -114,7 +116,8 @@ static bool rewrite(void) {
     put_prepared(&b, j);
     put_done(&b, j);
   }
-  for_each_job(j, &prepared_jobs, in_state) put_prepared(&b, j);
+  for_each_job(j, &prepared_jobs, in_state)
+    if (j->before == NULL) put_prepared(&b, j);
   for_each_job(j, &live_jobs, in_state) {
     put_prepared(&b, j);
     put_started(&b, j);
@@ -152,6 +155,13 @@ void journal_open(const char *state_dir) {
   if (!rewrite()) rewrite_needed = true;
 }
 
+/* Most of the file is of no use any more. */
+static bool stale(void) { return (double)jobs_by_key.count * JOB_SIZE < size / 2; }
+
+void journal_shrink(void) {
+  if (size > SHRINK_SIZE && stale()) rewrite();
+}
+
 void journal_flush(void) {
   if (rewrite_needed) {
     if (!rewrite()) buffer_clear(&waiting);
@@ -172,7 +182,7 @@ void journal_flush(void) {
     size += (double)n;
     buffer_consume(&waiting, (size_t)n);
   }
-  if (size > compact_at && (double)jobs_by_key.count * JOB_SIZE < size / 2) rewrite();
+  if (size > compact_at && stale()) rewrite();
 }
 
 bool journal_waiting(void) { return rewrite_needed || buffer_length(&waiting) > 0; }

@@ -3,7 +3,8 @@
  *
  * A record is u32 length and u32 checksum of what follows: u8 type and its fields (`buffer.h`).
  *   B  boot id                            first in the file: after a reboot no pid or process of it means anything
- *   P  key, token, out, err, f64 at       about to be started; written before the process exists
+ *   P  key, token, out, err, f64 at       about to be started; written before the process exists. Of a job that waits for
+ *                                         another there is none: it has not been touched
  *   S  key, u32 pid, f64 first and last tick of its start, f64 startedAt
  *   R  key, refusal                       `event.h`
  *   E  key, end                           `event.h`; written before the worker is told
@@ -30,6 +31,8 @@ void journal_started(const struct job *j);
 void journal_done(const struct job *j);
 void journal_acknowledged(const char *key);
 void journal_flush(void);
+/* The disk is short of room: gives back what the file holds in vain. */
+void journal_shrink(void);
 /* True where something waits for room on the disk; call `journal_flush` again in a while. */
 bool journal_waiting(void);
 #endif

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "spawn.h"
 #include "clock.h"
+#include "output.h"
 #include "spare.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -149,6 +151,17 @@ static int open_output(const char *path) {
   return fd;
 }
 
+/*
+ * Where the disk is full before the job has begun, of outputs that nobody has fetched yet perhaps, it would fail for no
+ * fault of its own. There must be room for what may travel in an end event, of this job and of all that run.
+ */
+static bool has_room(int fd) {
+  struct statvfs s;
+  if (fstatvfs(fd, &s) < 0 || s.f_blocks == 0) return true;
+  double left = (double)(geteuid() == 0 ? s.f_bfree : s.f_bavail) * (double)s.f_frsize;
+  return left >= (double)(live_count + 1) * INLINE_OUTPUT;
+}
+
 static void remove_empty(const char *path) {
   struct stat s;
   if (lstat(path, &s) == 0 && S_ISREG(s.st_mode) && s.st_size == 0) unlink(path);
@@ -161,6 +174,8 @@ pid_t spawn(struct job *j, const struct program *program) {
   a.err = a.out < 0 ? -1 : open_output(j->err);
   if (a.err < 0) {
     a.error = errno;
+  } else if (!has_room(a.out)) {
+    a.error = ENOSPC;
   } else {
     sigset_t all, before;
     sigfillset(&all);

@@ -50,7 +50,10 @@ static void make_token(char *token) {
   token[TOKEN_LENGTH] = 0;
 }
 
+/* What waits for another is on record only when its turn has come: a crash before has done nothing to it. */
 static void push(struct request q) {
+  journal_prepared(q.job);
+  unsaved = true;
   if (count == capacity) {
     capacity = capacity == 0 ? 64 : capacity * 2;
     requests = need(realloc(requests, capacity * sizeof *requests));
@@ -117,15 +120,11 @@ void start_gather(struct reader *r) {
   make_token(token);
   job_set_token(j, token);
   j->started_at = wall_ms();
-  unsaved = true;
-  journal_prepared(j);
   struct reader rest = *r;
   struct request q = get_request(r, j);
   if (bad) q.rest.bad = true;
-  if (r->bad) {
-    journal_acknowledged(j->key);
-    job_free(j);
-  } else if (waits && !bad) wait_for(before, j, &rest);
+  if (r->bad) job_free(j);
+  else if (waits && !bad) wait_for(before, j, &rest);
   else push(q);
 }
 
@@ -176,7 +175,6 @@ void start_forget_waiting(void) {
   for_each_job(j, &prepared_jobs, in_state) {
     if (j->before == NULL) continue;
     free(leave_row(j));
-    journal_acknowledged(j->key);
     job_free(j);
   }
 }
@@ -238,17 +236,17 @@ static pid_t start(struct request *q) {
 }
 
 void start_all(void) {
-  if (count == 0) return;
-  if (unsaved) journal_flush();
-  unsaved = false;
   /* A refusal may add what waited for it. */
   for (size_t i = 0; i < count; i++) {
     struct job *j = requests[i].job;
+    if (unsaved) journal_flush();
+    unsaved = false;
     j->oom_count = recent_oom_kills();
     pid_t pid = start(&requests[i]);
     free(requests[i].owned);
     if (pid < 0) {
       refuse(j);
+      if (j->error == ENOSPC) journal_shrink();
       continue;
     }
     job_set_live(j, pid);

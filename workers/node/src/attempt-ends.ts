@@ -8,7 +8,7 @@ import type { Attempt, Attempts } from './attempt.ts';
 import type { BatchCache } from './batch-cache.ts';
 import { capsuleFailure, type CapsuleFailure } from './capsule-end.ts';
 import { reportOfEnd } from './end-report.ts';
-import { outcomeOfEnd, refusalReason } from './ending.ts';
+import { outcomeOfEnd, refusalReason, shortOf } from './ending.ts';
 import type { Reporter } from './reporter.ts';
 
 interface AttemptEndsOptions {
@@ -19,17 +19,21 @@ interface AttemptEndsOptions {
   readonly nodeDir: string;
   readonly node: string;
   readonly reporter: Reporter;
-  /** The node is short of processes, files, memory or disk. */
-  readonly onShortage: () => void;
+  /** The node is short of processes, files, memory or disk. @param everyJob of what every job needs at its start */
+  readonly onShortage: (everyJob: boolean) => void;
   readonly log: Logger;
 }
 
 /** A node short of processes, files or disk waits so long before it takes work again. */
 export const shortageMs = 1000;
+/** Whoever asks why jobs wait hears of it so often at most. */
+const noteEveryMs = 30_000;
 
 /** What an attempt's end, or that it did not even start, means for its job, on its way to the record. */
 export class AttemptEnds {
   readonly #options: AttemptEndsOptions;
+  /** When a shortage was last noted, by `performance.now`. */
+  #notedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AttemptEndsOptions) {
     this.#options = options;
@@ -52,13 +56,24 @@ export class AttemptEnds {
     const reason = refusalReason(event);
     if (event.stage === 'lease') this.giveBack(attempt, 0);
     else if (reason === undefined) {
-      this.#options.onShortage();
+      this.#options.onShortage(event.stage === 'output' || event.stage === 'fork');
       this.#options.log.warn(
         { job: attempt.key, stage: event.stage, errno: event.errno },
         'the node is short of something; the job goes back',
       );
+      this.#noteShortage(attempt, event);
       this.giveBack(attempt, shortageMs);
     } else this.refuse(attempt, reason);
+  }
+
+  #noteShortage({ batch }: Attempt, { errno }: RefusedEvent): void {
+    const now = performance.now();
+    if (now < this.#notedAt + noteEveryMs) return;
+    this.#notedAt = now;
+    const { batches, node, log } = this.#options;
+    batches
+      .addNote(batch, `node ${node} is short of ${shortOf(errno) ?? errno} (${errno}); jobs wait there`)
+      .catch((error: unknown) => log.error({ err: error }, 'a note could not be written'));
   }
 
   /** It cannot be started here, and would not be elsewhere. */

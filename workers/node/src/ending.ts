@@ -28,9 +28,18 @@ export function outcomeOfEnd(event: EndedEvent, cancelledBy: CancelledBy | undef
   }
 }
 
-/** Whether an error says that the node is short of something for now. */
-export function isShortage(errno: unknown): boolean {
-  return ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM', 'ENOSPC', 'EDQUOT'].includes(String(errno));
+const shortages: Readonly<Record<string, string>> = {
+  EMFILE: 'open files',
+  ENFILE: 'open files',
+  EAGAIN: 'processes',
+  ENOMEM: 'memory',
+  ENOSPC: 'room on the disk of its folder',
+  EDQUOT: 'room on the disk of its folder',
+};
+
+/** What the node is short of for now by this error; undefined where that is not what it says. */
+export function shortOf(errno: unknown): string | undefined {
+  return shortages[String(errno)];
 }
 
 /**
@@ -38,7 +47,7 @@ export function isShortage(errno: unknown): boolean {
  * (processes, files, memory, disk, or its lease), which the job must not be charged for.
  */
 export function refusalReason(event: RefusedEvent): NotStartedReason | undefined {
-  if (isShortage(event.errno)) return undefined;
+  if (shortOf(event.errno) !== undefined) return undefined;
   switch (event.stage) {
     case 'cwd':
       return 'no-such-cwd';

@@ -38,6 +38,7 @@ interface ExecutorOptions {
 
 /** More unreported ends than this, and nothing new is taken until they are written: bounds memory while Redis is slow. */
 const mostUnreported = 2000;
+const wakeTickMs = 20;
 
 /** Starts claimed jobs as slots come free, and turns what the shepherd reports into records. */
 export class Executor {
@@ -47,6 +48,8 @@ export class Executor {
   readonly #ends: AttemptEnds;
   readonly #starts = new StartReports((attempt, at) => this.#runsOn(attempt, at));
   #outputKept: ReadonlySet<string> = new Set();
+  /** When it is to be looked for retries that are due, by the queue's clock. */
+  readonly #wakes = new Set<number>();
   #leaving = false;
   onRoom: () => void = () => {};
   onShortage: (ms: number) => void = () => {};
@@ -71,7 +74,10 @@ export class Executor {
         failed: (error) => options.log.error({ err: error }, 'a result could not be written'),
       },
     });
-    const onShortage = (): void => this.onShortage(shortageMs);
+    const onShortage = (everyJob: boolean): void => {
+      if (everyJob) this.#queue.rest();
+      this.onShortage(shortageMs);
+    };
     this.#ends = new AttemptEnds({ ...options, reporter: this.#reporter, onShortage });
     const onEmpty = (): void => this.onRoom();
     this.#queue = new StartQueue({ ...options, ends: this.#ends, starts: this, onShortage, onEmpty });
@@ -334,7 +340,15 @@ export class Executor {
     this.onRoom();
   }
 
+  /** Retries that fall due together share a timer, as a million may wait. */
   #wakeAt(at: number): void {
-    setTimeout(() => this.onRoom(), Math.min(60_000, Math.max(0, at - queueClock.now() + 5))).unref();
+    const tick = Math.ceil(Math.min(at, queueClock.now() + 60_000) / wakeTickMs) * wakeTickMs;
+    if (this.#wakes.has(tick)) return;
+    this.#wakes.add(tick);
+    const wake = (): void => {
+      this.#wakes.delete(tick);
+      this.onRoom();
+    };
+    setTimeout(wake, Math.max(0, tick - queueClock.now() + 5)).unref();
   }
 }

@@ -7,7 +7,7 @@ import type { Attempt, Attempts } from './attempt.ts';
 import { type AttemptEnds, shortageMs } from './attempt-ends.ts';
 import type { BatchCache } from './batch-cache.ts';
 import { type Capacity, startable } from './capacity.ts';
-import { isShortage } from './ending.ts';
+import { shortOf } from './ending.ts';
 import { Followers } from './followers.ts';
 import type { Resumer, Starts } from './moving/resume-from-image.ts';
 import type { Starter } from './starter.ts';
@@ -24,7 +24,7 @@ interface StartQueueOptions {
   readonly ends: AttemptEnds;
   /** Hears of attempts that begin from an image. */
   readonly starts: Starts;
-  readonly onShortage: () => void;
+  readonly onShortage: (everyJob: boolean) => void;
   /** All that was claimed has been sent. */
   readonly onEmpty: () => void;
   readonly log: Logger;
@@ -37,6 +37,7 @@ export class StartQueue {
   readonly #followers = new Followers();
   #isStarting = false;
   #leaving = false;
+  #resting: NodeJS.Timeout | undefined;
 
   constructor(options: StartQueueOptions) {
     this.#options = options;
@@ -65,6 +66,14 @@ export class StartQueue {
   /** Nothing is started any more. */
   leave(): void {
     this.#leaving = true;
+  }
+
+  /** Nothing is started for a while: the node is short of something, and all that was claimed would be refused, too. */
+  rest(): void {
+    this.#resting ??= setTimeout(() => {
+      this.#resting = undefined;
+      this.wake();
+    }, shortageMs).unref();
   }
 
   /** It has ended, or was refused; the next of its row has started for it. */
@@ -112,7 +121,7 @@ export class StartQueue {
       return [await this.#options.starter.request(runtime, attempt)];
     } catch (error) {
       // No room for the folder of its output, say.
-      if (isShortage((error as NodeJS.ErrnoException).code)) throw error;
+      if (shortOf((error as NodeJS.ErrnoException).code) !== undefined) throw error;
       const why = isOmxError(error)
         ? `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`
         : String(error);
@@ -128,8 +137,9 @@ export class StartQueue {
       for (;;) {
         const [first] = this.#ready;
         const meanMs = first === undefined ? undefined : (await cache.get(first.batch))?.meanMs;
-        const starting = this.#leaving ? [] : startable(capacity(), attempts.taken, this.#ready);
-        const following = starting.length > 0 || this.#leaving ? [] : this.#toFollow(meanMs);
+        const isClosed = this.#leaving || this.#resting !== undefined;
+        const starting = isClosed ? [] : startable(capacity(), attempts.taken, this.#ready);
+        const following = starting.length > 0 || isClosed ? [] : this.#toFollow(meanMs);
         if (starting.length === 0 && following.length === 0) break;
         await this.#send(starting, 'starting');
         await this.#send(following, 'next');
@@ -186,7 +196,7 @@ export class StartQueue {
         requests.push(...(await this.request(attempt)));
       } catch (error) {
         log.error({ err: error, job: attempt.key }, 'a job could not be started; it goes back');
-        onShortage();
+        onShortage(true);
         ends.giveBack(attempt, shortageMs);
       }
     }

@@ -79,6 +79,25 @@ describe('jobs that follow another', () => {
     expect(node.find('ended', 'b')).toBeUndefined();
   });
 
+  test('are untouched where the shepherd dies: only what ran is lost with it', async () => {
+    const node = await Node.open();
+    row(node, ['a', 'b']);
+    await node.started('lead');
+    node.sh('done', 'true');
+    node.sh('next', 'sleep 1000', { after: 'done' });
+    await node.started('next');
+    process.kill(node.shepherd.pid, 'SIGKILL');
+    await until('the connection is gone', () => node.closed);
+    await node.connect();
+    for (const key of ['lead', 'next']) expect((await node.ended(key)).lost).toBe(true);
+    expect(new Set(node.shepherd.hello.unreported)).toEqual(new Set(['lead', 'done', 'next']));
+    node.shepherd.acknowledge(['lead', 'done', 'next'], { removeOutput: true });
+    // Asked for again it runs, once.
+    node.sh('a', 'echo a >> ran');
+    await node.ended('a');
+    expect(ran(node)).toEqual(['a']);
+  });
+
   test('may not be two behind one: that is a malformed request', async () => {
     const node = await Node.open();
     row(node, ['a']);

@@ -33,7 +33,7 @@ export class Node {
     return node;
   }
 
-  async connect(options: { readonly binary?: string } = {}): Promise<void> {
+  async connect(options: { readonly binary?: string; readonly stateDir?: string } = {}): Promise<void> {
     this.events = [];
     this.closed = undefined;
     const shepherd = await Shepherd.open({ stateDir: this.stateDir, ...options });
