@@ -30,6 +30,11 @@ interface StartQueueOptions {
   readonly log: Logger;
 }
 
+interface Wanted {
+  readonly attempt: Attempt;
+  readonly request: StartRequest;
+}
+
 /** Claimed jobs on their way to the shepherd: those that wait for a slot, and those that wait there for another to end. */
 export class StartQueue {
   readonly #options: StartQueueOptions;
@@ -162,20 +167,24 @@ export class StartQueue {
       if (attempt.fenced === true) attempts.remove(attempt);
       else if (this.#leaving && attempt.phase === phase) ends.handBack(attempt);
     }
-    const wanted = requests.flatMap((request) => {
+    const wanted: Wanted[] = [];
+    for (const request of requests) {
       const attempt = attempts.get(request.key);
-      if (attempt?.phase !== phase) return [];
-      if (phase === 'starting') {
-        this.#followers.lead(attempt);
-        return [request];
-      }
-      const before = this.#followers.add(attempt);
-      if (before !== undefined) return [{ ...request, after: before.key }];
-      // All that it could have followed have ended meanwhile, so there is a slot for it.
-      this.again(attempt);
-      return [];
-    });
-    if (wanted.length > 0) shepherd.start(wanted);
+      if (attempt?.phase === phase) wanted.push({ attempt, request });
+    }
+    if (wanted.length > 0) shepherd.start(phase === 'starting' ? this.#lead(wanted) : this.#follow(wanted));
+  }
+
+  #lead(wanted: readonly Wanted[]): StartRequest[] {
+    for (const { attempt } of wanted) this.#followers.lead(attempt);
+    return wanted.map(({ request }) => request);
+  }
+
+  #follow(wanted: readonly Wanted[]): StartRequest[] {
+    const before = this.#followers.add(wanted.map(({ attempt }) => attempt));
+    // All that they could have followed have ended meanwhile, so there are slots for them.
+    for (const { attempt } of wanted.slice(before.length).toReversed()) this.again(attempt);
+    return before.map(({ key }, at) => ({ ...(wanted[at] as Wanted).request, after: key }));
   }
 
   async #requests(sent: Iterable<Attempt>): Promise<StartRequest[]> {

@@ -15,7 +15,7 @@ function attemptOf(more: Partial<Attempt> = {}): Attempt {
     index: made,
     number: 1,
     slots: 1,
-    snapshot: { ordinal: made, record: Buffer.alloc(0), pack: undefined, job: freshJob('queued', 0) },
+    snapshot: { ordinal: made, record: Buffer.alloc(0), job: freshJob('queued', 0) },
     phase: 'ready',
     launcher: 'plain',
     ...more,
@@ -38,7 +38,7 @@ test('only short jobs are followed, for 40 ms of work and by 32 at most', () => 
   expect(followers.room(like, 40)).toBe(2);
   expect(followers.room(like, 10)).toBe(8);
   expect(followers.room(like, 0)).toBe(64);
-  followers.add(attemptOf());
+  followers.add([attemptOf()]);
   expect(followers.room(like, 10)).toBe(7);
 });
 
@@ -46,9 +46,19 @@ test('each follows the last of the shortest row', () => {
   const followers = new Followers();
   const leads = [leadOf(followers), leadOf(followers)];
   const added = [1, 2, 3, 4].map(() => attemptOf());
-  const before = added.map((attempt) => followers.add(attempt));
-  expect(before).toEqual([leads[0], leads[1], added[0], added[1]]);
+  expect(followers.add(added)).toEqual([leads[0], leads[1], added[0], added[1]]);
   expect([...followers.waiting]).toEqual(added);
+});
+
+test('a row that is behind is filled first', () => {
+  const followers = new Followers();
+  const long = leadOf(followers);
+  const [a, b] = [attemptOf(), attemptOf()];
+  followers.add([a, b]);
+  const short = leadOf(followers);
+  const added = [1, 2, 3, 4].map(() => attemptOf());
+  expect(followers.add(added)).toEqual([short, added[0], added[1], b]);
+  expect(followers.over(long)).toBe(a);
 });
 
 test('of its own batch alone, and where it takes the same', () => {
@@ -56,7 +66,7 @@ test('of its own batch alone, and where it takes the same', () => {
   leadOf(followers, { slots: 2, memBytes: 5 });
   for (const other of [{}, { slots: 2 }, { slots: 2, memBytes: 6 }, { batch: batchId(2), slots: 2, memBytes: 5 }]) {
     expect(followers.room(attemptOf(other), 1)).toBe(0);
-    expect(followers.add(attemptOf(other))).toBeUndefined();
+    expect(followers.add([attemptOf(other)])).toEqual([]);
   }
   expect(followers.room(attemptOf({ slots: 2, memBytes: 5 }), 1)).toBe(32);
 });
@@ -72,7 +82,7 @@ test('nobody follows one that is paused, cancelled, somebody else’s, or over',
     const followers = new Followers();
     Object.assign(leadOf(followers), state);
     expect(followers.room(attemptOf(), 1)).toBe(0);
-    expect(followers.add(attemptOf())).toBeUndefined();
+    expect(followers.add([attemptOf()])).toEqual([]);
   }
 });
 
@@ -80,14 +90,14 @@ test('when the lead is over the next leads, and the rest wait for it', () => {
   const followers = new Followers();
   const lead = leadOf(followers);
   const [a, b] = [attemptOf(), attemptOf()];
-  followers.add(a);
-  followers.add(b);
+  followers.add([a]);
+  followers.add([b]);
   expect(followers.over(lead)).toBe(a);
   a.phase = 'starting';
   expect([...followers.waiting]).toEqual([b]);
   expect(followers.close(lead)).toEqual([]);
   const c = attemptOf();
-  expect(followers.add(c)).toBe(b);
+  expect(followers.add([c])).toEqual([b]);
   expect(followers.over(a)).toBe(b);
   expect(followers.over(b)).toBe(c);
   expect(followers.over(c)).toBeUndefined();
@@ -99,7 +109,7 @@ test('one that comes back leaves its place to those behind it', () => {
   const followers = new Followers();
   const lead = leadOf(followers);
   const [a, b, c] = [attemptOf(), attemptOf(), attemptOf()];
-  for (const attempt of [a, b, c]) followers.add(attempt);
+  for (const attempt of [a, b, c]) followers.add([attempt]);
   expect(followers.over(b)).toBeUndefined();
   expect([...followers.waiting]).toEqual([a, c]);
   expect(followers.over(lead)).toBe(a);
@@ -110,22 +120,22 @@ test('a row that is closed is joined by nobody until the next of it runs', () =>
   const followers = new Followers();
   const lead = leadOf(followers);
   const [a, b] = [attemptOf(), attemptOf()];
-  followers.add(a);
-  followers.add(b);
+  followers.add([a]);
+  followers.add([b]);
   expect(followers.close(lead)).toEqual([a, b]);
-  expect(followers.add(attemptOf())).toBeUndefined();
+  expect(followers.add([attemptOf()])).toEqual([]);
   expect(followers.over(b)).toBeUndefined();
   // It had started before it could be called back.
   expect(followers.over(lead)).toBe(a);
   a.phase = 'running';
-  expect(followers.add(attemptOf())).toBe(a);
+  expect(followers.add([attemptOf()])).toEqual([a]);
 });
 
 test('all rows are closed at once', () => {
   const followers = new Followers();
   const leads = [leadOf(followers), leadOf(followers)];
   const added = [attemptOf(), attemptOf(), attemptOf()];
-  for (const attempt of added) followers.add(attempt);
+  for (const attempt of added) followers.add([attempt]);
   expect(followers.closeAll()).toEqual(added);
   expect(followers.room(attemptOf(), 1)).toBe(0);
   for (const lead of leads) expect(followers.over(lead)).toBeDefined();
