@@ -3,6 +3,8 @@ import type { Attempt } from './attempt.ts';
 /** So much work of short jobs is with the shepherd beyond what runs: it needs no word from here to start the next. */
 const followMs = 40;
 const mostBehindOne = 32;
+/** Behind a job that takes longer than that, but not longer than this, waits one other: a slot is idle for some milliseconds else. */
+export const longestFollowedMs = 200;
 
 /** A job that runs, and those that start one after another when it has ended. */
 interface Row {
@@ -10,6 +12,8 @@ interface Row {
   readonly waiting: Attempt[];
   /** Nobody else is to wait in it: what runs is no short job, is paused, or the node takes no more. */
   isClosed: boolean;
+  /** Who waits in it does so for a job that is known not to end at once. */
+  isPatient: boolean;
 }
 
 /**
@@ -29,7 +33,7 @@ export class Followers {
 
   /** It starts, and others may follow. */
   lead(attempt: Attempt): void {
-    const row = { lead: attempt, waiting: [], isClosed: false };
+    const row = { lead: attempt, waiting: [], isClosed: false, isPatient: false };
     this.#rows.add(row);
     this.#rowOf.set(attempt, row);
   }
@@ -42,8 +46,12 @@ export class Followers {
     return room;
   }
 
-  /** Puts each of these, who are alike, behind the row that is shortest then. @returns whom they follow; none where nobody is left */
-  add(attempts: readonly Attempt[]): Attempt[] {
+  /**
+   * Puts each of these, who are alike, behind the row that is shortest then.
+   * @param meanMs as for `room`
+   * @returns whom they follow; none where nobody is left
+   */
+  add(attempts: readonly Attempt[], meanMs: number | undefined): Attempt[] {
     const [first] = attempts;
     const rows = first === undefined ? [] : [...this.#rowsFor(first)];
     rows.sort((one, other) => one.waiting.length - other.waiting.length);
@@ -54,12 +62,18 @@ export class Followers {
       if (row === undefined) break;
       before.push(row.waiting.at(-1) ?? row.lead);
       row.waiting.push(attempt);
+      row.isPatient = (meanMs ?? 0) > followMs;
       this.#rowOf.set(attempt, row);
       this.#waiting.add(attempt);
       // All before this one are as long as it is now, so it is the next or the first.
       at = (rows[at + 1]?.waiting.length ?? Infinity) < row.waiting.length ? at + 1 : 0;
     }
     return before;
+  }
+
+  /** Whether those behind it will wait for longer than for most jobs. */
+  arePatient(lead: Attempt): boolean {
+    return this.#rowOf.get(lead)?.isPatient === true;
   }
 
   /** Nobody joins its row any more until the next has started. @returns those that wait in it */
@@ -70,7 +84,20 @@ export class Followers {
     return row.waiting;
   }
 
-  /** The same for every row. */
+  /** So many that wait patiently could start now: nobody joins their rows any more. @returns them */
+  closePatient(count: number): Attempt[] {
+    const found: Attempt[] = [];
+    for (const row of this.#rows) {
+      const last = row.waiting.at(-1);
+      if (found.length >= count) break;
+      if (last === undefined || row.isClosed || !row.isPatient) continue;
+      row.isClosed = true;
+      found.push(last);
+    }
+    return found;
+  }
+
+  /** Nobody joins any row until its next has started. @returns all that wait */
   closeAll(): readonly Attempt[] {
     for (const row of this.#rows) row.isClosed = true;
     return [...this.#waiting];
@@ -107,7 +134,8 @@ export class Followers {
 }
 
 function depthFor(meanMs: number | undefined): number {
-  return meanMs === undefined ? 0 : Math.min(mostBehindOne, Math.floor(followMs / Math.max(meanMs, 0.1)));
+  if (meanMs === undefined || meanMs > longestFollowedMs) return 0;
+  return Math.max(1, Math.min(mostBehindOne, Math.floor(followMs / Math.max(meanMs, 0.1))));
 }
 
 function mayBeFollowed({ paused, fenced, cancelledBy, phase }: Attempt): boolean {

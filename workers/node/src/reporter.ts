@@ -40,7 +40,7 @@ const reportsPerWrite = 500;
 const gatherMs = 5;
 const gatherManyMs = 20;
 /** So many in one write are many. */
-const many = 3;
+const many = 2;
 /** Before a refused write is tried again. */
 const refusedMs = 1000;
 
