@@ -178,8 +178,8 @@ export function sleep(forMs) {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs);
 }
 
-export function awaitThat(condition, what = String(condition), forMs = 60_000) {
-  for (const end = performance.now() + forMs; !condition(); sleep(5))
+export function awaitThat(condition, what = String(condition), forMs = 60_000, everyMs = 5) {
+  for (const end = performance.now() + forMs; !condition(); sleep(everyMs))
     if (performance.now() > end) throw new Error(`waited ${forMs / 1000} s in vain for ${what}`);
 }
 

@@ -17,14 +17,14 @@ export interface Launcher {
 export interface LaunchRequest {
   readonly argv: readonly Bytes[];
   /** The job's working folder and PATH, with which a launcher finds the program file to look at it beforehand. */
-  readonly cwd?: Bytes;
-  readonly path?: Bytes;
+  readonly cwd?: Bytes | undefined;
+  readonly path?: Bytes | undefined;
   /** Opened as standard input; absent: /dev/null. */
-  readonly stdin?: Bytes;
+  readonly stdin?: Bytes | undefined;
   /** The attempt's own folder on this node, absolute, for a launcher that needs one (criu). */
-  readonly folder?: string;
+  readonly folder?: string | undefined;
   /** Declared memory need, bytes. */
-  readonly memBytes?: number;
+  readonly memBytes?: number | undefined;
   /** Groups the processes of one attempt for launchers that can address a group. */
   readonly groupId?: number;
   /** Placement asked of the launcher itself. @defaultValue 'balanced' */

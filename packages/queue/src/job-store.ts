@@ -26,14 +26,21 @@ const zeros = Buffer.alloc(recordBytes);
 /** Entries in one script call: bounds how long Redis is busy with one of them. */
 const entriesPerWrite = 500;
 
-/** A job as read, with the record that a later write is compared against. */
-export interface JobSnapshot extends StoredJob {
+/** A job as it was read or written last: what the next write is compared against. */
+export interface KnownJob {
   readonly ordinal: number;
+  readonly job: Job;
+  /** As it was read; undefined where it is what `job` was written as. */
+  readonly record: Buffer | undefined;
+}
+
+/** A job as read. */
+export interface JobSnapshot extends KnownJob, StoredJob {
   readonly record: Buffer;
 }
 
 export interface JobChange {
-  readonly snapshot: JobSnapshot;
+  readonly snapshot: KnownJob;
   readonly next: Job;
   /** Set when an attempt ended and the job goes on: the ended attempt, for the history. */
   readonly ended?: Job;
@@ -87,10 +94,9 @@ export class JobStore {
     return runs.flatMap(({ first, last }, at) => {
       const [error, records] = replies[at] ?? [null, zeros];
       if (error !== null) throw error;
-      return Array.from({ length: last - first + 1 }, (_, place) => {
-        const record = (records as Buffer).subarray(place * recordBytes, (place + 1) * recordBytes);
-        return snapshotOf(batch, first + place, record.length === recordBytes ? record : zeros);
-      });
+      return Array.from({ length: last - first + 1 }, (_, place) =>
+        snapshotOf(batch, first + place, recordIn(records as Buffer, place)),
+      );
     });
   }
 
@@ -115,10 +121,7 @@ export class JobStore {
           ordinal <= Math.min(high, (block + 1) * blockJobs - 1);
           ordinal += 1
         ) {
-          const offset = (ordinal % blockJobs) * recordBytes;
-          const record =
-            offset + recordBytes <= records.length ? records.subarray(offset, offset + recordBytes) : zeros;
-          snapshots.push(snapshotOf(batch, ordinal, record));
+          snapshots.push(snapshotOf(batch, ordinal, recordIn(records, ordinal % blockJobs)));
         }
         yield snapshots;
       }
@@ -220,26 +223,9 @@ function neighboursOf(ordinals: readonly number[]): { first: number; last: numbe
   return runs;
 }
 
-/** The next record of a job without a write, for callers that go on from their own change. Encoded when it is needed. */
-export function snapshotAfter(batch: Batch, change: JobChange): JobSnapshot {
-  return new WrittenJob(batch, change);
-}
-
-class WrittenJob implements JobSnapshot {
-  readonly ordinal: number;
-  readonly job: Job;
-  readonly pack = undefined;
-  readonly #batch: Batch;
-
-  constructor(batch: Batch, { snapshot, next }: JobChange) {
-    this.ordinal = snapshot.ordinal;
-    this.job = next;
-    this.#batch = batch;
-  }
-
-  get record(): Buffer {
-    return encodeJob(this.job, this.#batch);
-  }
+/** A job as it is after that write, without reading it again. */
+export function jobAfter({ snapshot, next }: JobChange): KnownJob {
+  return { ordinal: snapshot.ordinal, job: next, record: undefined };
 }
 
 /**
@@ -251,9 +237,15 @@ function isWritten(wanted: Buffer, actual: Buffer): boolean {
 }
 
 /** A lost attempt stays in the history, though the job goes on. */
-export function changeTo(snapshot: JobSnapshot, event: JobEvent, next: Job): JobChange {
-  if (event.type !== 'lose' || next.status !== 'queued') return { snapshot, next };
-  return { snapshot, next, ended: lostAttempt(snapshot.job, event.at) };
+export function changeTo(snapshot: KnownJob, event: JobEvent, next: Job, hasPackedOutput = false): JobChange {
+  if (event.type !== 'lose' || next.status !== 'queued') return { snapshot, next, hasPackedOutput };
+  return { snapshot, next, ended: lostAttempt(snapshot.job, event.at), hasPackedOutput };
+}
+
+/** One of several records; what nobody has touched needs no buffer of its own. */
+function recordIn(records: Buffer, place: number): Buffer {
+  const offset = place * recordBytes;
+  return (records[offset] ?? 0) === 0 ? zeros : records.subarray(offset, offset + recordBytes);
 }
 
 function snapshotOf(batch: Batch, ordinal: number, record: Buffer): JobSnapshot {

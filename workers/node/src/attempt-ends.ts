@@ -133,6 +133,6 @@ export class AttemptEnds {
   async #report(attempt: Attempt, outcome: Outcome, event: EndedEvent | undefined): Promise<void> {
     const runtime = await this.#options.cache.get(attempt.batch);
     if (runtime === undefined) return;
-    this.#options.reporter.report(await reportOfEnd({ ...this.#options, runtime, attempt, outcome, event }));
+    this.#options.reporter.report(await reportOfEnd(this.#options, { runtime, attempt, outcome, event }));
   }
 }

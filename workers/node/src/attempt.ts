@@ -1,6 +1,6 @@
 import type { BatchId, CancelledBy, LauncherName } from '@omx/core';
 import type { ShepherdEvent } from '@omx/launch';
-import { type JobSnapshot, queueClock } from '@omx/queue';
+import { type KnownJob, queueClock } from '@omx/queue';
 
 import { type Demand, minus, nothing, plus, sumOf } from './capacity.ts';
 
@@ -24,7 +24,7 @@ export interface Attempt {
   /** It shares slots with others of its kind. */
   readonly oversubscribe?: boolean;
   /** The job's record as last read or written: what the next write is compared against. */
-  snapshot: JobSnapshot;
+  snapshot: KnownJob;
   phase: 'ready' | 'next' | 'starting' | 'running' | 'frozen' | 'arriving' | 'ending';
   launcher: LauncherName;
   pid?: number;

@@ -20,6 +20,8 @@ export class BatchRuntime {
   /** The node's number in the batch's records. */
   readonly nodeNumber: number;
   readonly environment: readonly Bytes[];
+  /** Where its programs are looked for. */
+  readonly path: Bytes | undefined;
   /** Mean real time of the jobs that ended here, milliseconds; undefined before the first. */
   meanMs: number | undefined;
   /** Jobs of it that had ended when this node last wrote. */
@@ -42,6 +44,9 @@ export class BatchRuntime {
     this.batch = options.batch;
     this.nodeNumber = options.nodeNumber;
     this.environment = options.environment;
+    this.path = options.environment.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) as
+      | Bytes
+      | undefined;
     this.#launchers = options.launchers;
     this.#store = options.store;
   }

@@ -10,39 +10,42 @@ import type { Report } from './reporter.ts';
 import { nextTry } from './retry.ts';
 
 /** What is written of an attempt's end: outcome, usage, output and rows, and whether it is tried again. */
-export async function reportOfEnd(options: {
-  readonly pool: ResultsPool;
-  readonly nodeDir: string;
-  readonly runtime: BatchRuntime;
-  readonly attempt: Attempt;
-  readonly outcome: Outcome;
-  /** Undefined where nothing was started. */
-  readonly event: EndedEvent | undefined;
-}): Promise<Report> {
-  const { runtime, attempt, outcome, event } = options;
+export async function reportOfEnd(
+  node: { readonly pool: ResultsPool; readonly nodeDir: string },
+  end: {
+    readonly runtime: BatchRuntime;
+    readonly attempt: Attempt;
+    readonly outcome: Outcome;
+    /** Undefined where nothing was started. */
+    readonly event: EndedEvent | undefined;
+  },
+): Promise<Report> {
+  const { runtime, attempt, outcome, event } = end;
   if (event !== undefined) runtime.learn(event.endedAt - event.startedAt);
   const { parse, limits } = runtime.specOf(attempt.ordinal);
   const rows =
-    parse === undefined || event === undefined ? undefined : await parseOutput({ ...options, event, parser: parse });
-  const at = event?.endedAt ?? queueClock.now();
-  const retryAt = nextTry(attempt.snapshot.job, outcome, limits, queueClock.now());
+    parse === undefined || event === undefined
+      ? undefined
+      : await parseOutput({ ...node, ...end, event, parser: parse });
+  const { number, ordinal, startedAt, launcher } = attempt;
   const output = outputFacts(event);
   return {
     attempt,
     event: {
       type: 'end',
-      attempt: attempt.number,
-      at,
+      attempt: number,
+      at: event?.endedAt ?? queueClock.now(),
       outcome,
       usage: event?.usage ?? noUsage,
       output,
-      ...(attempt.startedAt === undefined ? {} : { started: { at: attempt.startedAt, launcher: attempt.launcher } }),
+      started: startedAt === undefined ? undefined : { at: startedAt, launcher },
     },
-    ...(retryAt === undefined ? {} : { retryAt }),
-    ...(output.place !== 'queue' || event?.output === undefined
-      ? {}
-      : { output: { ordinal: attempt.ordinal, attempt: attempt.number, ...event.output } }),
-    ...(rows === undefined ? {} : { rows }),
+    retryAt: nextTry(attempt.snapshot.job, outcome, limits, queueClock),
+    output:
+      output.place !== 'queue' || event?.output === undefined
+        ? undefined
+        : { ordinal, attempt: number, out: event.output.out, err: event.output.err },
+    rows,
   };
 }
 

@@ -10,6 +10,7 @@ import type { BatchCache, BatchRuntime } from './batch-cache.ts';
 import { wholeEnd } from './capsule-end.ts';
 import { type Capacity, type Demand, sumOf } from './capacity.ts';
 import type { FollowUps } from './follow-ups.ts';
+import { longestFollowedMs } from './followers.ts';
 import { filesOf, removeJobFolder } from './job-folders.ts';
 import { overMemoryLimit } from './memory-limits.ts';
 import { onQueueTime } from './queue-time.ts';
@@ -17,8 +18,8 @@ import { isOver, type Report, Reporter } from './reporter.ts';
 import type { WaitingCopy } from './moving/thaw-attempt.ts';
 import type { Resumer } from './moving/resume-from-image.ts';
 import { StartQueue } from './start-queue.ts';
-import { StartReports } from './start-reports.ts';
 import type { Starter } from './starter.ts';
+import { StillRunning } from './still-running.ts';
 
 interface ExecutorOptions {
   readonly batches: BatchStore;
@@ -46,7 +47,10 @@ export class Executor {
   readonly #reporter: Reporter;
   readonly #queue: StartQueue;
   readonly #ends: AttemptEnds;
-  readonly #starts = new StartReports((attempt, at) => this.#runsOn(attempt, at));
+  /** Jobs that end sooner are never recorded as running: one write less for each. */
+  readonly #starts = new StillRunning(30, (attempt, at) => this.#runsOn(attempt, at));
+  /** Twice as long as any job that others wait behind usually takes. */
+  readonly #slow = new StillRunning(2 * longestFollowedMs, (attempt) => this.#queue.recallBehind(attempt));
   #outputKept: ReadonlySet<string> = new Set();
   /** When it is to be looked for retries that are due, by the queue's clock. */
   readonly #wakes = new Set<number>();
@@ -300,9 +304,10 @@ export class Executor {
     if (files !== undefined) removeJobFolder(nodeDir, files, { keepOutput });
   }
 
-  /** It is no short job: those behind it may start elsewhere sooner. */
+  /** It is no very short job: those behind it may start elsewhere sooner. */
   #runsOn(attempt: Attempt, at: number): void {
-    this.#queue.recallBehind(attempt);
+    if (this.#queue.hasPatience(attempt)) this.#slow.soon(attempt);
+    else this.#queue.recallBehind(attempt);
     this.#reportStart(attempt, at);
   }
 

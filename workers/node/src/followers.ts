@@ -3,6 +3,8 @@ import type { Attempt } from './attempt.ts';
 /** So much work of short jobs is with the shepherd beyond what runs: it needs no word from here to start the next. */
 const followMs = 40;
 const mostBehindOne = 32;
+/** Behind a job that takes longer than that, but not longer than this, waits one other: a slot is idle for some milliseconds else. */
+export const longestFollowedMs = 200;
 
 /** A job that runs, and those that start one after another when it has ended. */
 interface Row {
@@ -10,6 +12,8 @@ interface Row {
   readonly waiting: Attempt[];
   /** Nobody else is to wait in it: what runs is no short job, is paused, or the node takes no more. */
   isClosed: boolean;
+  /** Who waits in it does so for a job that is known not to end at once. */
+  isPatient: boolean;
 }
 
 /**
@@ -17,8 +21,9 @@ interface Row {
  * slot would be idle meanwhile. A job follows only one of its own batch that takes the same: it needs no place of its own.
  */
 export class Followers {
+  readonly #rows = new Set<Row>();
   /** By all that are in them. */
-  readonly #rows = new Map<Attempt, Row>();
+  readonly #rowOf = new Map<Attempt, Row>();
   readonly #waiting = new Set<Attempt>();
 
   /** Those that wait for another to end. */
@@ -28,7 +33,9 @@ export class Followers {
 
   /** It starts, and others may follow. */
   lead(attempt: Attempt): void {
-    this.#rows.set(attempt, { lead: attempt, waiting: [], isClosed: false });
+    const row = { lead: attempt, waiting: [], isClosed: false, isPatient: false };
+    this.#rows.add(row);
+    this.#rowOf.set(attempt, row);
   }
 
   /** How many like this one may be added now, of a batch whose jobs run for so long on the average. */
@@ -39,37 +46,67 @@ export class Followers {
     return room;
   }
 
-  /** Puts it behind the shortest row. @returns whom it follows; undefined where there is nobody any more */
-  add(attempt: Attempt): Attempt | undefined {
-    let shortest: Row | undefined;
-    for (const row of this.#rowsFor(attempt))
-      if (shortest === undefined || row.waiting.length < shortest.waiting.length) shortest = row;
-    if (shortest === undefined) return undefined;
-    const last = shortest.waiting.at(-1) ?? shortest.lead;
-    shortest.waiting.push(attempt);
-    this.#rows.set(attempt, shortest);
-    this.#waiting.add(attempt);
-    return last;
+  /**
+   * Puts each of these, who are alike, behind the row that is shortest then.
+   * @param meanMs as for `room`
+   * @returns whom they follow; none where nobody is left
+   */
+  add(attempts: readonly Attempt[], meanMs: number | undefined): Attempt[] {
+    const [first] = attempts;
+    const rows = first === undefined ? [] : [...this.#rowsFor(first)];
+    rows.sort((one, other) => one.waiting.length - other.waiting.length);
+    const before: Attempt[] = [];
+    let at = 0;
+    for (const attempt of attempts) {
+      const row = rows[at];
+      if (row === undefined) break;
+      before.push(row.waiting.at(-1) ?? row.lead);
+      row.waiting.push(attempt);
+      row.isPatient = (meanMs ?? 0) > followMs;
+      this.#rowOf.set(attempt, row);
+      this.#waiting.add(attempt);
+      // All before this one are as long as it is now, so it is the next or the first.
+      at = (rows[at + 1]?.waiting.length ?? Infinity) < row.waiting.length ? at + 1 : 0;
+    }
+    return before;
+  }
+
+  /** Whether those behind it will wait for longer than for most jobs. */
+  arePatient(lead: Attempt): boolean {
+    return this.#rowOf.get(lead)?.isPatient === true;
   }
 
   /** Nobody joins its row any more until the next has started. @returns those that wait in it */
   close(lead: Attempt): readonly Attempt[] {
-    const row = this.#rows.get(lead);
+    const row = this.#rowOf.get(lead);
     if (row === undefined || row.lead !== lead) return [];
     row.isClosed = true;
     return row.waiting;
   }
 
-  /** The same for every row. */
+  /** So many that wait patiently could start now: nobody joins their rows any more. @returns them */
+  closePatient(count: number): Attempt[] {
+    const found: Attempt[] = [];
+    for (const row of this.#rows) {
+      const last = row.waiting.at(-1);
+      if (found.length >= count) break;
+      if (last === undefined || row.isClosed || !row.isPatient) continue;
+      row.isClosed = true;
+      found.push(last);
+    }
+    return found;
+  }
+
+  /** Nobody joins any row until its next has started. @returns all that wait */
   closeAll(): readonly Attempt[] {
-    for (const row of this.#rows.values()) row.isClosed = true;
+    for (const row of this.#rows) row.isClosed = true;
     return [...this.#waiting];
   }
 
   /** It has ended, or will not start. @returns the one that starts for it */
   over(attempt: Attempt): Attempt | undefined {
-    const row = this.#rows.get(attempt);
-    this.#rows.delete(attempt);
+    const row = this.#rowOf.get(attempt);
+    this.#rowOf.delete(attempt);
     if (row === undefined) return undefined;
     if (row.lead !== attempt) {
       row.waiting.splice(row.waiting.indexOf(attempt), 1);
@@ -77,7 +114,10 @@ export class Followers {
       return undefined;
     }
     const next = row.waiting.shift();
-    if (next === undefined) return undefined;
+    if (next === undefined) {
+      this.#rows.delete(row);
+      return undefined;
+    }
     row.lead = next;
     row.isClosed = false;
     this.#waiting.delete(next);
@@ -85,16 +125,17 @@ export class Followers {
   }
 
   *#rowsFor({ batch, slots, memBytes }: Attempt): Iterable<Row> {
-    for (const [attempt, row] of this.#rows) {
+    for (const row of this.#rows) {
       const { lead } = row;
-      if (lead !== attempt || row.isClosed || !mayBeFollowed(lead)) continue;
+      if (row.isClosed || !mayBeFollowed(lead)) continue;
       if (lead.batch === batch && lead.slots === slots && lead.memBytes === memBytes) yield row;
     }
   }
 }
 
 function depthFor(meanMs: number | undefined): number {
-  return meanMs === undefined ? 0 : Math.min(mostBehindOne, Math.floor(followMs / Math.max(meanMs, 0.1)));
+  if (meanMs === undefined || meanMs > longestFollowedMs) return 0;
+  return Math.max(1, Math.min(mostBehindOne, Math.floor(followMs / Math.max(meanMs, 0.1))));
 }
 
 function mayBeFollowed({ paused, fenced, cancelledBy, phase }: Attempt): boolean {

@@ -1,5 +1,5 @@
 import { applyEvent, attemptId, eachOf, indexOf, isIllegal, type Job, spansOf } from '@omx/core';
-import { type BatchStore, type JobChange, type JobSnapshot, type JobStore, snapshotAfter } from '@omx/queue';
+import { type BatchStore, type JobChange, type JobStore, jobAfter, type KnownJob } from '@omx/queue';
 import type { Chunk } from '@omx/queue/delivery';
 
 import type { Attempt, Attempts } from './attempt.ts';
@@ -74,7 +74,7 @@ async function lease(
     for (const change of changes) {
       const { ordinal } = change.snapshot;
       const conflict = conflicts.get(ordinal);
-      const written = conflict === undefined ? snapshotAfter(runtime.batch, change) : conflict;
+      const written = conflict === undefined ? jobAfter(change) : conflict;
       const attempt = attemptOf(runtime, written);
       if (conflict === undefined ? !parked.has(ordinal) : isClaimed(conflict.job, change.next, attempt, stores))
         claimed.push(attempt);
@@ -108,7 +108,7 @@ function demandOf(runtime: BatchRuntime, ordinal: number): JobDemand {
   return { slots: limits.cpus, oversubscribe, ...(limits.memBytes === undefined ? {} : { memBytes: limits.memBytes }) };
 }
 
-function attemptOf(runtime: BatchRuntime, snapshot: JobSnapshot): Attempt {
+function attemptOf(runtime: BatchRuntime, snapshot: KnownJob): Attempt {
   const { batch } = runtime;
   const { ordinal, job } = snapshot;
   const index = indexOf(batch.spec.jobs, ordinal);

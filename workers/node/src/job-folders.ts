@@ -28,7 +28,7 @@ export function noteFile(nodeDir: string, attempt: AttemptFiles): string {
 
 /** Where an attempt's output is while it runs without a capsule, and where it stays if it is kept on the node. */
 export function keptOutput(nodeDir: string, attempt: AttemptFiles): { readonly out: string; readonly err: string } {
-  const stem = join(nodeDir, 'out', attempt.batch, nameOf(attempt));
+  const stem = `${nodeDir}/out/${attempt.batch}/${nameOf(attempt)}`;
   return { out: `${stem}.out`, err: `${stem}.err` };
 }
 

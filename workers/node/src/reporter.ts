@@ -7,7 +7,7 @@ import {
   type JobSnapshot,
   type JobStore,
   type PackedOutput,
-  snapshotAfter,
+  jobAfter,
   type WriteResult,
 } from '@omx/queue';
 
@@ -19,11 +19,11 @@ export interface Report {
   readonly attempt: Attempt;
   readonly event: JobEvent;
   /** After the end: the job is queued again, not before this time. */
-  readonly retryAt?: number;
+  readonly retryAt?: number | undefined;
   /** The job goes back to the queue with this report, to be handed out from this time on (-1: before others). */
   readonly offerAt?: number;
-  readonly output?: PackedOutput;
-  readonly rows?: JobRows;
+  readonly output?: PackedOutput | undefined;
+  readonly rows?: JobRows | undefined;
   /** Hears whether it was accepted. */
   readonly told?: (accepted: boolean) => void;
 }
@@ -40,7 +40,7 @@ const reportsPerWrite = 500;
 const gatherMs = 5;
 const gatherManyMs = 20;
 /** So many in one write are many. */
-const many = 3;
+const many = 2;
 /** Before a refused write is tried again. */
 const refusedMs = 1000;
 
@@ -89,7 +89,7 @@ export class Reporter {
   async #flush(batch: BatchId): Promise<void> {
     try {
       for (;;) {
-        await this.#gather();
+        await this.#gather(batch);
         const pending = this.#pending.get(batch) ?? [];
         if (pending.length === 0) break;
         this.#pending.set(batch, pending.slice(reportsPerWrite));
@@ -111,9 +111,12 @@ export class Reporter {
     }
   }
 
-  /** A report after a quiet moment goes at once; in a stream of them a few milliseconds make groups. */
-  async #gather(): Promise<void> {
-    const waitMs = this.#lastWrite + (this.#lastCount < many ? gatherMs : gatherManyMs) - performance.now();
+  /** A report after a quiet moment goes at once; in a stream of them a few milliseconds make groups, until one is full. */
+  async #gather(batch: BatchId): Promise<void> {
+    const isFull = (this.#pending.get(batch)?.length ?? 0) >= reportsPerWrite;
+    const waitMs = isFull
+      ? -1
+      : this.#lastWrite + (this.#lastCount < many ? gatherMs : gatherManyMs) - performance.now();
     await new Promise((resolve) => (waitMs < 0 ? setImmediate(resolve) : setTimeout(resolve, waitMs)));
     this.#lastWrite = performance.now();
   }
@@ -154,7 +157,7 @@ export class Reporter {
       for (const [report, change] of changes) {
         const conflict = conflicts.get(report.attempt.ordinal);
         if (conflict === undefined) {
-          report.attempt.snapshot = snapshotAfter(runtime.batch, change);
+          report.attempt.snapshot = jobAfter(change);
           this.#settle(reports, report, true);
         } else if (stillOurs(report.attempt, conflict)) {
           report.attempt.snapshot = conflict;
@@ -208,11 +211,12 @@ function changeOf(report: Report): JobChange | undefined {
   const { snapshot } = report.attempt;
   const after = applyEvent(snapshot.job, report.event);
   if (isIllegal(after)) return undefined;
-  const common = { ...changeTo(snapshot, report.event, after), hasPackedOutput: report.output !== undefined };
+  const hasPackedOutput = report.output !== undefined;
+  const change = changeTo(snapshot, report.event, after, hasPackedOutput);
   // Who cancels a job does not want it tried again.
-  if (report.retryAt === undefined || snapshot.job.wish === 'cancel') return common;
+  if (report.retryAt === undefined || snapshot.job.wish === 'cancel') return change;
   const again = applyEvent(after, { type: 'retry', at: report.retryAt });
-  return isIllegal(again) ? common : { ...common, next: again, ended: after };
+  return isIllegal(again) ? change : { snapshot, next: again, ended: after, hasPackedOutput };
 }
 
 function stillOurs(attempt: Attempt, actual: JobSnapshot): boolean {

@@ -1,15 +1,15 @@
-import type { Job, JobLimits, Outcome, RetryRule } from '@omx/core';
+import type { Clock, Job, JobLimits, Outcome, RetryRule } from '@omx/core';
 
 /** When the job shall be tried again (milliseconds since the epoch); undefined: not at all. */
 export function nextTry(
   job: Job,
   outcome: Outcome,
   limits: JobLimits,
-  now: number,
+  clock: Clock,
   random = Math.random,
 ): number | undefined {
   if (job.retries >= limits.retries || !mayRetry(outcome, limits.retryOn)) return undefined;
-  return now + backoffMs(job.retries, limits.backoff, random);
+  return clock.now() + backoffMs(job.retries, limits.backoff, random);
 }
 
 /**

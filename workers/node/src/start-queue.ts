@@ -30,6 +30,11 @@ interface StartQueueOptions {
   readonly log: Logger;
 }
 
+interface Wanted {
+  readonly attempt: Attempt;
+  readonly request: StartRequest;
+}
+
 /** Claimed jobs on their way to the shepherd: those that wait for a slot, and those that wait there for another to end. */
 export class StartQueue {
   readonly #options: StartQueueOptions;
@@ -80,6 +85,11 @@ export class StartQueue {
   over(attempt: Attempt): void {
     const next = this.#followers.over(attempt);
     if (next !== undefined) this.#options.attempts.move(next, 'starting');
+  }
+
+  /** Whether those that wait for this one will do so for longer than for most jobs. */
+  hasPatience(lead: Attempt): boolean {
+    return this.#followers.arePatient(lead);
   }
 
   /** Nobody is to wait for the end of this one: those who do come back, unless they start meanwhile. */
@@ -141,14 +151,23 @@ export class StartQueue {
         const starting = isClosed ? [] : startable(capacity(), attempts.taken, this.#ready);
         const following = starting.length > 0 || isClosed ? [] : this.#toFollow(meanMs);
         if (starting.length === 0 && following.length === 0) break;
-        await this.#send(starting, 'starting');
-        await this.#send(following, 'next');
+        await this.#send(starting, 'starting', meanMs);
+        await this.#send(following, 'next', meanMs);
       }
     } finally {
       // In the same turn as the last look, so that no job that comes now is overlooked.
       this.#isStarting = false;
     }
-    if (this.#ready.length === 0) this.#options.onEmpty();
+    if (this.#ready.length > 0) return;
+    this.#fetchBack();
+    this.#options.onEmpty();
+  }
+
+  /** Slots are free, and some still wait for others to end. */
+  #fetchBack(): void {
+    const { attempts, capacity, shepherd } = this.#options;
+    const free = this.#leaving ? 0 : capacity().slots - attempts.taken.slots;
+    for (const { key } of free > 0 ? this.#followers.closePatient(free) : []) shepherd.recall(key);
   }
 
   /** Those that wait for a slot and may follow others of their batch. */
@@ -161,7 +180,7 @@ export class StartQueue {
     return this.#ready.slice(0, other === -1 ? room : Math.min(room, other));
   }
 
-  async #send(chosen: readonly Attempt[], phase: 'starting' | 'next'): Promise<void> {
+  async #send(chosen: readonly Attempt[], phase: 'starting' | 'next', meanMs: number | undefined): Promise<void> {
     const { attempts, ends, shepherd } = this.#options;
     if (chosen.length === 0) return;
     const sent = new Set(chosen);
@@ -172,20 +191,27 @@ export class StartQueue {
       if (attempt.fenced === true) attempts.remove(attempt);
       else if (this.#leaving && attempt.phase === phase) ends.handBack(attempt);
     }
-    const wanted = requests.flatMap((request) => {
+    const wanted: Wanted[] = [];
+    for (const request of requests) {
       const attempt = attempts.get(request.key);
-      if (attempt?.phase !== phase) return [];
-      if (phase === 'starting') {
-        this.#followers.lead(attempt);
-        return [request];
-      }
-      const before = this.#followers.add(attempt);
-      if (before !== undefined) return [{ ...request, after: before.key }];
-      // All that it could have followed have ended meanwhile, so there is a slot for it.
-      this.again(attempt);
-      return [];
-    });
-    if (wanted.length > 0) shepherd.start(wanted);
+      if (attempt?.phase === phase) wanted.push({ attempt, request });
+    }
+    if (wanted.length > 0) shepherd.start(phase === 'starting' ? this.#lead(wanted) : this.#follow(wanted, meanMs));
+  }
+
+  #lead(wanted: readonly Wanted[]): StartRequest[] {
+    for (const { attempt } of wanted) this.#followers.lead(attempt);
+    return wanted.map(({ request }) => request);
+  }
+
+  #follow(wanted: readonly Wanted[], meanMs: number | undefined): StartRequest[] {
+    const before = this.#followers.add(
+      wanted.map(({ attempt }) => attempt),
+      meanMs,
+    );
+    // All that they could have followed have ended meanwhile, so there are slots for them.
+    for (const { attempt } of wanted.slice(before.length).toReversed()) this.again(attempt);
+    return before.map(({ key }, at) => ({ ...(wanted[at] as Wanted).request, after: key }));
   }
 
   async #requests(sent: Iterable<Attempt>): Promise<StartRequest[]> {

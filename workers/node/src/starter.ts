@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { bufferOf, bytesOf, type Bytes } from '@omx/core';
+import { batchNumber, bytesOf, type Bytes } from '@omx/core';
 import type { Shepherd, StartRequest } from '@omx/launch';
 
 import type { Attempt } from './attempt.ts';
@@ -34,22 +34,22 @@ export class Starter {
     const launcher = await runtime.launcher();
     const spec = runtime.specOf(attempt.ordinal);
     const job = await runtime.expand(attempt.ordinal);
-    const path = runtime.environment.find((entry) => entry.startsWith('PATH='));
     const hasCapsule = launcher.name === 'criu';
     const paths = (hasCapsule ? capsuleOutput : keptOutput)(this.#nodeDir, attempt);
     const plan = launcher.plan({
       argv: job.argv,
       cwd: spec.cwd,
-      ...(spec.stdin === undefined ? {} : { stdin: spec.stdin }),
-      ...(hasCapsule ? { folder: (copy === undefined ? makeJobFolder : jobFolder)(this.#nodeDir, attempt) } : {}),
-      ...(path === undefined ? {} : { path: path.slice('PATH='.length) as Bytes }),
-      groupId: Number(attempt.batch.slice(1)),
-      ...(spec.limits.memBytes === undefined ? {} : { memBytes: spec.limits.memBytes }),
+      path: runtime.path,
+      stdin: spec.stdin,
+      folder: hasCapsule ? (copy === undefined ? makeJobFolder : jobFolder)(this.#nodeDir, attempt) : undefined,
+      groupId: batchNumber(attempt.batch),
+      memBytes: spec.limits.memBytes,
     });
     attempt.launcher = launcher.name;
     this.#prepare(runtime, attempt);
     return {
       key: attempt.key,
+      after: undefined,
       argv: plan.argv,
       environment: spec.env,
       extraEnv: [...plan.env, ...this.#variables(attempt, job.value)],
@@ -62,7 +62,7 @@ export class Starter {
       timeMs: timeLeft(spec.limits.timeMs, copy?.ranMs),
       graceMs: spec.limits.graceMs,
       maxOutputBytes: spec.limits.maxOutputBytes ?? 0,
-      ...(plan.killSignal === undefined ? {} : { killSignal: plan.killSignal }),
+      killSignal: plan.killSignal,
     };
   }
 
@@ -95,14 +95,15 @@ export class Starter {
   }
 
   #variables(attempt: Attempt, value: Bytes): Bytes[] {
-    // A NUL cannot be in an environment, and a value with one cannot have come from a list.
-    return [
-      bytesOf(`OMX_BATCH=${attempt.batch}`),
-      bytesOf(`OMX_JOB=${attempt.index}`),
-      bytesOf(`OMX_ATTEMPT=${attempt.number}`),
-      `OMX_NODE=${this.#node}` as Bytes,
-      ...(bufferOf(value).length > 100_000 ? [] : [`OMX_VALUE=${value}` as Bytes]),
+    const variables = [
+      `OMX_BATCH=${attempt.batch}`,
+      `OMX_JOB=${attempt.index}`,
+      `OMX_ATTEMPT=${attempt.number}`,
+      `OMX_NODE=${this.#node}`,
     ];
+    // A NUL cannot be in an environment, and a value with one cannot have come from a list.
+    if (value.length <= 100_000) variables.push(`OMX_VALUE=${value}`);
+    return variables as Bytes[];
   }
 }
 

@@ -193,7 +193,7 @@ export class TakeLoop {
     const now = capacity();
     const shrunk = now.slots < this.#slotsBefore;
     this.#slotsBefore = now.slots;
-    if (!mayTake()) executor.recall();
+    if (!mayTake() || shrunk) executor.recall();
     if (executor.ready.length === 0 || (mayTake() && !shrunk)) return;
     const kept = new Set(mayTake() ? startable(now, attempts.taken, executor.ready) : []);
     this.#rest(afterSharingMs);

@@ -12,7 +12,7 @@ function attemptOf(more: Partial<Attempt> = {}): Attempt {
     index: 1,
     number: 1,
     slots: 2,
-    snapshot: { ordinal: 0, record: Buffer.alloc(0), pack: undefined, job: freshJob('queued', 0) },
+    snapshot: { ordinal: 0, record: Buffer.alloc(0), job: freshJob('queued', 0) },
     phase: 'ready',
     launcher: 'plain',
     ...more,

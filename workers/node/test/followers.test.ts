@@ -15,7 +15,7 @@ function attemptOf(more: Partial<Attempt> = {}): Attempt {
     index: made,
     number: 1,
     slots: 1,
-    snapshot: { ordinal: made, record: Buffer.alloc(0), pack: undefined, job: freshJob('queued', 0) },
+    snapshot: { ordinal: made, record: Buffer.alloc(0), job: freshJob('queued', 0) },
     phase: 'ready',
     launcher: 'plain',
     ...more,
@@ -28,17 +28,18 @@ function leadOf(followers: Followers, more: Partial<Attempt> = {}): Attempt {
   return lead;
 }
 
-test('only short jobs are followed, for 40 ms of work and by 32 at most', () => {
+test('only short jobs are followed: for 40 ms of work and by 32 at most, or by one', () => {
   const followers = new Followers();
   leadOf(followers);
   leadOf(followers);
   const like = attemptOf();
   expect(followers.room(like, undefined)).toBe(0);
-  expect(followers.room(like, 41)).toBe(0);
+  expect(followers.room(like, 201)).toBe(0);
+  expect(followers.room(like, 200)).toBe(2);
   expect(followers.room(like, 40)).toBe(2);
   expect(followers.room(like, 10)).toBe(8);
   expect(followers.room(like, 0)).toBe(64);
-  followers.add(attemptOf());
+  followers.add([attemptOf()], 1);
   expect(followers.room(like, 10)).toBe(7);
 });
 
@@ -46,9 +47,19 @@ test('each follows the last of the shortest row', () => {
   const followers = new Followers();
   const leads = [leadOf(followers), leadOf(followers)];
   const added = [1, 2, 3, 4].map(() => attemptOf());
-  const before = added.map((attempt) => followers.add(attempt));
-  expect(before).toEqual([leads[0], leads[1], added[0], added[1]]);
+  expect(followers.add(added, 1)).toEqual([leads[0], leads[1], added[0], added[1]]);
   expect([...followers.waiting]).toEqual(added);
+});
+
+test('a row that is behind is filled first', () => {
+  const followers = new Followers();
+  const long = leadOf(followers);
+  const [a, b] = [attemptOf(), attemptOf()];
+  followers.add([a, b], 1);
+  const short = leadOf(followers);
+  const added = [1, 2, 3, 4].map(() => attemptOf());
+  expect(followers.add(added, 1)).toEqual([short, added[0], added[1], b]);
+  expect(followers.over(long)).toBe(a);
 });
 
 test('of its own batch alone, and where it takes the same', () => {
@@ -56,7 +67,7 @@ test('of its own batch alone, and where it takes the same', () => {
   leadOf(followers, { slots: 2, memBytes: 5 });
   for (const other of [{}, { slots: 2 }, { slots: 2, memBytes: 6 }, { batch: batchId(2), slots: 2, memBytes: 5 }]) {
     expect(followers.room(attemptOf(other), 1)).toBe(0);
-    expect(followers.add(attemptOf(other))).toBeUndefined();
+    expect(followers.add([attemptOf(other)], 1)).toEqual([]);
   }
   expect(followers.room(attemptOf({ slots: 2, memBytes: 5 }), 1)).toBe(32);
 });
@@ -72,7 +83,7 @@ test('nobody follows one that is paused, cancelled, somebody else’s, or over',
     const followers = new Followers();
     Object.assign(leadOf(followers), state);
     expect(followers.room(attemptOf(), 1)).toBe(0);
-    expect(followers.add(attemptOf())).toBeUndefined();
+    expect(followers.add([attemptOf()], 1)).toEqual([]);
   }
 });
 
@@ -80,14 +91,14 @@ test('when the lead is over the next leads, and the rest wait for it', () => {
   const followers = new Followers();
   const lead = leadOf(followers);
   const [a, b] = [attemptOf(), attemptOf()];
-  followers.add(a);
-  followers.add(b);
+  followers.add([a], 1);
+  followers.add([b], 1);
   expect(followers.over(lead)).toBe(a);
   a.phase = 'starting';
   expect([...followers.waiting]).toEqual([b]);
   expect(followers.close(lead)).toEqual([]);
   const c = attemptOf();
-  expect(followers.add(c)).toBe(b);
+  expect(followers.add([c], 1)).toEqual([b]);
   expect(followers.over(a)).toBe(b);
   expect(followers.over(b)).toBe(c);
   expect(followers.over(c)).toBeUndefined();
@@ -99,7 +110,7 @@ test('one that comes back leaves its place to those behind it', () => {
   const followers = new Followers();
   const lead = leadOf(followers);
   const [a, b, c] = [attemptOf(), attemptOf(), attemptOf()];
-  for (const attempt of [a, b, c]) followers.add(attempt);
+  for (const attempt of [a, b, c]) followers.add([attempt], 1);
   expect(followers.over(b)).toBeUndefined();
   expect([...followers.waiting]).toEqual([a, c]);
   expect(followers.over(lead)).toBe(a);
@@ -110,23 +121,48 @@ test('a row that is closed is joined by nobody until the next of it runs', () =>
   const followers = new Followers();
   const lead = leadOf(followers);
   const [a, b] = [attemptOf(), attemptOf()];
-  followers.add(a);
-  followers.add(b);
+  followers.add([a], 1);
+  followers.add([b], 1);
   expect(followers.close(lead)).toEqual([a, b]);
-  expect(followers.add(attemptOf())).toBeUndefined();
+  expect(followers.add([attemptOf()], 1)).toEqual([]);
   expect(followers.over(b)).toBeUndefined();
   // It had started before it could be called back.
   expect(followers.over(lead)).toBe(a);
   a.phase = 'running';
-  expect(followers.add(attemptOf())).toBe(a);
+  expect(followers.add([attemptOf()], 1)).toEqual([a]);
 });
 
 test('all rows are closed at once', () => {
   const followers = new Followers();
   const leads = [leadOf(followers), leadOf(followers)];
   const added = [attemptOf(), attemptOf(), attemptOf()];
-  for (const attempt of added) followers.add(attempt);
+  for (const attempt of added) followers.add([attempt], 1);
   expect(followers.closeAll()).toEqual(added);
   expect(followers.room(attemptOf(), 1)).toBe(0);
   for (const lead of leads) expect(followers.over(lead)).toBeDefined();
+});
+
+test('who waits behind a job that is known to take its time has patience', () => {
+  const followers = new Followers();
+  const lead = leadOf(followers);
+  expect(followers.arePatient(lead)).toBe(false);
+  followers.add([attemptOf()], 40);
+  expect(followers.arePatient(lead)).toBe(false);
+  const other = leadOf(followers);
+  followers.add([attemptOf()], 100);
+  expect(followers.arePatient(other)).toBe(true);
+});
+
+test('of those with patience as many come back as could start at once, each row once', () => {
+  const followers = new Followers();
+  leadOf(followers);
+  followers.add([attemptOf()], 1);
+  expect(followers.closePatient(9)).toEqual([]);
+  leadOf(followers);
+  leadOf(followers);
+  const [a, b] = [attemptOf(), attemptOf()];
+  followers.add([a, b], 100);
+  expect(followers.closePatient(1)).toHaveLength(1);
+  expect(followers.closePatient(9)).toHaveLength(1);
+  expect(followers.closePatient(9)).toEqual([]);
 });

@@ -36,6 +36,6 @@ test('backoff doubles up to its limit, half to all of it by chance', () => {
 test('retries run out', () => {
   const job = freshJob('queued', 0);
   const failed: Outcome = { kind: 'exited', code: 1 };
-  expect(nextTry({ ...job, retries: 1 }, failed, limits, 10_000, () => 1)).toBe(12_000);
-  expect(nextTry({ ...job, retries: 2 }, failed, limits, 10_000)).toBeUndefined();
+  expect(nextTry({ ...job, retries: 1 }, failed, limits, { now: () => 10_000 }, () => 1)).toBe(12_000);
+  expect(nextTry({ ...job, retries: 2 }, failed, limits, { now: () => 10_000 })).toBeUndefined();
 });

@@ -13,7 +13,7 @@ function claimed(number: number, claimedAt: number, slots = 1): Attempt {
     index: number,
     number: 1,
     slots,
-    snapshot: { ordinal: number - 1, record: Buffer.alloc(0), pack: undefined, job: freshJob('queued', 0) },
+    snapshot: { ordinal: number - 1, record: Buffer.alloc(0), job: freshJob('queued', 0) },
     phase: 'ready',
     launcher: 'plain',
     claimedAt,

@@ -90,7 +90,7 @@ export function axisLength(axis: Axis): number {
 
 function valuesOf(source: JobSource, ordinal: number, index: number, item: Item): readonly Bytes[] {
   if (source.kind === 'single') return [];
-  if (source.kind === 'array') return [bytesOf(String(index))];
+  if (source.kind === 'array') return [String(index) as Bytes];
   return source.kind === 'product' ? productValues(source.axes, ordinal) : item;
 }
 

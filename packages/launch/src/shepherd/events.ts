@@ -75,20 +75,22 @@ export function readEnded(frame: FrameReader): EndedEvent {
   const flags = frame.u8();
   const reason = endReasons[frame.u8()] ?? 'none';
   const code = frame.u32();
+  const isSignalled = (flags & EndFlag.signalled) !== 0;
   return {
     type: 'ended',
     key,
     pid,
     startedAt,
     endedAt,
-    ...((flags & EndFlag.signalled) === 0 ? { exitCode: code } : { signal: code }),
+    exitCode: isSignalled ? undefined : code,
+    signal: isSignalled ? code : undefined,
     reason,
     usage: { userUs: frame.f64(), sysUs: frame.f64(), maxRssKib: frame.f64() },
     oomKilled: (flags & EndFlag.oom) !== 0,
-    ...((flags & EndFlag.lost) === 0 ? {} : { lost: true }),
+    lost: (flags & EndFlag.lost) === 0 ? undefined : true,
     outBytes: frame.f64(),
     errBytes: frame.f64(),
     truncated: (flags & EndFlag.truncated) !== 0,
-    ...(frame.u8() === 0 ? {} : { output: { out: frame.bytes(), err: frame.bytes() } }),
+    output: frame.u8() === 0 ? undefined : { out: frame.bytes(), err: frame.bytes() },
   };
 }

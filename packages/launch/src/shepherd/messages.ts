@@ -9,7 +9,7 @@ export interface StartRequest {
    * The key of the job that it follows: it starts as soon as that is done, without a word from the worker, or at once where
    * that is done or not known. A job is followed by one other at most.
    */
-  readonly after?: string;
+  readonly after?: string | undefined;
   /** Digest of an environment sent before with `defineEnvironment`. */
   readonly environment: string;
   /** `NAME=VALUE` entries that replace or add to that environment. */
@@ -31,7 +31,7 @@ export interface StartRequest {
    * Sent to the main process alone before anything is killed: it is to kill the job by itself, so that all usage is counted,
    * and gets three seconds for that. Not where the lease is over. @defaultValue 0: it is killed like the others
    */
-  readonly killSignal?: number;
+  readonly killSignal?: number | undefined;
 }
 
 /** Why omx ended a job; the first reason wins. `lease`: the shepherd itself did, because the node's lease had run out. */
@@ -68,8 +68,8 @@ export interface EndedEvent {
   readonly startedAt: number;
   readonly endedAt: number;
   /** Exactly one of the two is set: the exit code, or the number of the signal. */
-  readonly exitCode?: number;
-  readonly signal?: number;
+  readonly exitCode?: number | undefined;
+  readonly signal?: number | undefined;
   readonly reason: EndReason;
   readonly usage: Usage;
   /** True where the kernel's out-of-memory killer acted on this machine while the job ran and the job died of SIGKILL. */
@@ -78,13 +78,13 @@ export interface EndedEvent {
    * Set where the shepherd itself died while the job ran and the next one killed what was left: how the job would have
    * ended is not known, `signal` is SIGKILL, `usage` is zero, and `pid` is 0 where it had not been noted.
    */
-  readonly lost?: true;
+  readonly lost?: true | undefined;
   /** Sizes of the output files at the end, and whether `maxOutputBytes` cut them. */
   readonly outBytes: number;
   readonly errBytes: number;
   readonly truncated: boolean;
   /** The whole output where both files together are at most the shepherd's inline limit (64 KiB). */
-  readonly output?: { readonly out: Buffer; readonly err: Buffer };
+  readonly output?: { readonly out: Buffer; readonly err: Buffer } | undefined;
 }
 
 /** A live job as a newly connected worker finds it. */

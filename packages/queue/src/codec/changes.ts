@@ -18,17 +18,20 @@ interface Run {
 export function encodeChanges(batch: Batch, changes: readonly JobChange[]): Buffer {
   const runs = runsOf(batch, changes);
   const size = runs.reduce((sum, run) => sum + sizeOf(run), 0);
-  const bytes = Buffer.allocUnsafe(size);
+  const bytes = Buffer.alloc(size);
   let at = 0;
   for (const run of runs) {
     bytes.writeUInt32LE(run.changes[0]?.snapshot.ordinal ?? 0, at);
     bytes.writeUInt16LE(run.changes.length, at + 4);
     bytes[at + 6] = run.flags;
     at += headBytes;
-    const place = (): Buffer => bytes.subarray(at, (at += recordBytes));
-    for (const { snapshot } of run.changes) snapshot.record.copy(place());
-    for (const { next } of run.changes) encodeInto(place(), next, batch);
-    for (const { ended } of run.changes) if (ended !== undefined) encodeInto(place(), ended, batch);
+    const place = (): number => (at += recordBytes) - recordBytes;
+    for (const { snapshot } of run.changes) {
+      if (snapshot.record === undefined) encodeInto(bytes, place(), snapshot.job, batch);
+      else snapshot.record.copy(bytes, place());
+    }
+    for (const { next } of run.changes) encodeInto(bytes, place(), next, batch);
+    for (const { ended } of run.changes) if (ended !== undefined) encodeInto(bytes, place(), ended, batch);
   }
   return bytes;
 }

@@ -95,40 +95,38 @@ export interface StoredJob {
 }
 
 export function encodeJob(job: Job, context: RecordContext): Buffer {
-  // From Node's pool: one buffer by itself for so few bytes costs more than the encoding.
-  const record = Buffer.allocUnsafe(recordBytes);
-  encodeInto(record, job, context);
+  const record = Buffer.alloc(recordBytes);
+  encodeInto(record, 0, job, context);
   return record;
 }
 
-/** Writes the job's record over 56 bytes, whatever they are. */
-export function encodeInto(record: Buffer, job: Job, context: RecordContext): void {
-  record.fill(0);
+/** Writes the job's record over 56 zeros that begin at `at`. */
+export function encodeInto(bytes: Buffer, at: number, job: Job, context: RecordContext): void {
   const status = job.status === 'ended' ? job.outcome.kind : job.status;
-  record[0] = recordClasses.indexOf(status);
-  record[3] = Math.min(job.moves, 255);
-  record.writeUInt16LE(Math.min(job.attempt, 65_535), 4);
-  record[8] = Math.min(job.retries, 255);
-  record[9] = Math.min(job.crashes, 255);
-  writeNumber(record, job.queuedAt - context.submittedAt, 10, 5);
+  bytes[at] = recordClasses.indexOf(status);
+  bytes[at + 3] = Math.min(job.moves, 255);
+  writeNumber(bytes, job.attempt, at + 4, 2);
+  bytes[at + 8] = Math.min(job.retries, 255);
+  bytes[at + 9] = Math.min(job.crashes, 255);
+  writeNumber(bytes, job.queuedAt - context.submittedAt, at + 10, 5);
   let flags = wishes.indexOf(job.wish);
-  if ('node' in job && job.node !== undefined) record.writeUInt16LE(job.node, 6);
+  if ('node' in job && job.node !== undefined) writeNumber(bytes, job.node, at + 6, 2);
   if ('startedAt' in job && job.startedAt !== undefined) {
-    writeNumber(record, Math.max(0, job.startedAt - context.submittedAt) + 1, 15, 5);
+    writeNumber(bytes, Math.max(0, job.startedAt - context.submittedAt) + 1, at + 15, 5);
     flags |= Math.max(1, launchers.lastIndexOf(job.launcher ?? 'plain')) << 2;
   }
   if (job.status === 'ended') {
-    record[1] = detailOf(job.outcome);
+    bytes[at + 1] = detailOf(job.outcome);
     const since = 'startedAt' in job && job.startedAt !== undefined ? job.startedAt : context.submittedAt;
-    writeNumber(record, (job.endedAt - since) * 1000, 20, 6);
-    writeNumber(record, job.usage.userUs, 26, 6);
-    writeNumber(record, job.usage.sysUs, 32, 6);
-    writeNumber(record, job.usage.maxRssKib, 38, 4);
-    writeNumber(record, job.output.outBytes, 42, 5);
-    writeNumber(record, job.output.errBytes, 47, 5);
+    writeNumber(bytes, (job.endedAt - since) * 1000, at + 20, 6);
+    writeNumber(bytes, job.usage.userUs, at + 26, 6);
+    writeNumber(bytes, job.usage.sysUs, at + 32, 6);
+    writeNumber(bytes, job.usage.maxRssKib, at + 38, 4);
+    writeNumber(bytes, job.output.outBytes, at + 42, 5);
+    writeNumber(bytes, job.output.errBytes, at + 47, 5);
     flags |= (job.output.truncated ? 1 << 4 : 0) | (places.indexOf(job.output.place) << 5);
   }
-  record[2] = flags;
+  bytes[at + 2] = flags;
 }
 
 export function decodeJob(record: Buffer, context: RecordContext): StoredJob {
@@ -240,8 +238,16 @@ function outcomeOf(
   }
 }
 
-/** A figure that has no room or no sense becomes the nearest that has: no job's figures may keep its end from being written. */
-function writeNumber(record: Buffer, value: number, offset: number, bytes: number): void {
-  const fitting = Math.min(Math.max(0, Math.round(value) || 0), 2 ** (8 * bytes) - 1);
-  record.writeUIntLE(fitting, offset, bytes);
+/**
+ * Over zeros. A figure that has no room or no sense becomes the nearest that has: no job's figures may keep its end from being
+ * written. By hand, as most figures are small and `writeUIntLE` always writes all of its bytes.
+ */
+function writeNumber(bytes: Buffer, value: number, at: number, size: number): void {
+  let rest = Math.round(value);
+  if (!(rest > 0)) return;
+  if (rest >= 2 ** (8 * size)) rest = 2 ** (8 * size) - 1;
+  for (let place = at; rest > 0; place += 1) {
+    bytes[place] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
 }

@@ -82,7 +82,7 @@ class World {
       this.attempts.add({
         ...{ key: `b1.${at + 1}#1`, batch: batchId(1), ordinal: at + 1, index: at + 1, number: 1, slots: 1 },
         ...{ phase: 'running', launcher: 'criu', startedAt: Date.now() - ageMs },
-        snapshot: { ordinal: at + 1, record: Buffer.alloc(0), pack: undefined, job: freshJob('queued', 0) },
+        snapshot: { ordinal: at + 1, record: Buffer.alloc(0), job: freshJob('queued', 0) },
       });
     return this;
   }

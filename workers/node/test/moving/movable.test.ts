@@ -23,7 +23,7 @@ function attempt(ordinal: number, more: Partial<Attempt> & { readonly moves?: nu
   return {
     ...{ key: `b1.${ordinal}#1`, batch: batchId(1), ordinal, index: ordinal, number: 1, slots: 2 },
     ...{ phase: 'running', launcher: 'criu', pid: process.pid, startedAt: Date.now() - 5000 },
-    snapshot: { ordinal, record: Buffer.alloc(0), pack: undefined, job },
+    snapshot: { ordinal, record: Buffer.alloc(0), job },
     ...rest,
   };
 }
