@@ -8,7 +8,7 @@ import { useHome } from '../kit/home.ts';
 import { until } from '../kit/until.ts';
 
 const home = useHome();
-const count = 3000;
+const count = 10_000;
 
 async function counts(id: string): Promise<Record<string, number>> {
   return (await home.omx(['status', id, '--json'])).json().counts;
