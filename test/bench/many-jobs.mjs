@@ -113,17 +113,22 @@ export const manyJobs = [
       const slots = short ? 5 : 25;
       return withHome((home) => {
         home.omx(['up', '--workers', '4', '--slots', String(slots)]);
-        const batch = () => home.omx(['run', '-q', '--array', `1-${jobs}`, '--', 'sleep', '0.1']);
-        home.omx(['run', '-q', '--array', '1-100', '--', 'sleep', '0.1']);
+        const batch = () =>
+          seconds(() => {
+            const id = home.omx(['submit', '-q', '--array', `1-${jobs}`, '--', 'sleep', '0.1']).stdout.trim();
+            home.omx(['wait', '-q', id]);
+          });
+        // Four workers that have just begun need some seconds of both processors to get quick.
+        const cold = batch();
         const ideal = (0.1 * jobs) / (4 * slots);
-        const took = median(Array.from({ length: short ? 1 : 3 }, () => seconds(batch)));
+        const took = median(Array.from({ length: short ? 1 : 3 }, batch));
         return [
           {
             what: `${jobs} jobs of 100 ms on ${4 * slots} slots of 4 workers`,
             value: ideal / took,
             unit: '× ideal',
             ...(short ? {} : { atLeast: 0.93 }),
-            note: `${took.toFixed(2)} s against ${ideal.toFixed(2)} s`,
+            note: `${took.toFixed(2)} s against ${ideal.toFixed(2)} s; ${cold.toFixed(2)} s with workers that have just begun`,
           },
         ];
       });

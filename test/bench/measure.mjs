@@ -117,6 +117,16 @@ function stateOf(pid) {
   }
 }
 
+/** Seconds from the call of `omx submit` with these words until the last of its jobs has ended. */
+export function batchSeconds(queue, words) {
+  return seconds(() => {
+    const id = queue.omx(['submit', '-q', ...words]).stdout.trim();
+    const hasEnded = () => queue.redis('hget', `omx:{${id}}:sums`, 'end') !== '';
+    // Seldom, as each look is a process of its own, for which the jobs would have to wait.
+    awaitThat(hasEnded, `the end of ${id}`, 600_000, 25);
+  });
+}
+
 /** MiB. */
 export function rssOf(pid) {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;

@@ -1,14 +1,9 @@
 import { bullmqSeconds } from './bullmq-peer.mjs';
-import { awaitThat, median, seconds, withQueue } from './measure.mjs';
+import { batchSeconds, median, withQueue } from './measure.mjs';
 
-/** Seconds from the call of `omx submit` until the last of so many jobs that are nothing has ended. */
+/** Seconds that so many jobs take which are nothing. */
 export function nothingSeconds(queue, jobs) {
-  return seconds(() => {
-    const id = queue.omx(['submit', '-q', '--array', `1-${jobs}`, '--', 'nothing']).stdout.trim();
-    const hasEnded = () => queue.redis('hget', `omx:{${id}}:sums`, 'end') !== '';
-    // Seldom, as each look is a process of its own, which the workers would have to wait for.
-    awaitThat(hasEnded, `the end of ${id}`, 600_000, 25);
-  });
+  return batchSeconds(queue, ['--array', `1-${jobs}`, '--', 'nothing']);
 }
 
 /** Workers that start nothing. */
@@ -29,7 +24,8 @@ export const nothingStarted = [
         [1, 3],
         [4, 6],
       ]) {
-        const jobs = short ? 2000 : 100_000;
+        // Both warm: each worker's first ten thousand jobs or so take several times as long.
+        const jobs = short ? 2000 : 100_000 * workers;
         const theirJobs = short ? 1000 : 20_000;
         const ours = [];
         const theirs = [];
@@ -37,7 +33,7 @@ export const nothingStarted = [
         for (let round = 0; round < (short ? 1 : 3); round += 1) {
           withQueue((queue) => {
             startNothings(queue, workers);
-            nothingSeconds(queue, short ? 200 : 5000);
+            nothingSeconds(queue, short ? 200 : jobs / 2);
             const before = queue.redisCpu();
             ours.push(jobs / nothingSeconds(queue, jobs));
             redisMs = ((queue.redisCpu() - before) / jobs) * 1e6;
@@ -45,7 +41,7 @@ export const nothingStarted = [
           await withQueue(async (queue) => {
             const each = Array.from({ length: workers }, () => [queue.socket, '100']);
             queue.startWorkers('bullmq-worker.mjs', each);
-            await bullmqSeconds(queue, short ? 100 : 2000);
+            await bullmqSeconds(queue, short ? 100 : theirJobs / 2);
             theirs.push(theirJobs / (await bullmqSeconds(queue, theirJobs)));
           });
         }

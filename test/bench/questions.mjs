@@ -15,7 +15,7 @@ export const questions = [
       const fib = join(root, 'examples/multifibo/build/fib');
       run('sh', [join(root, 'examples/multifibo/build.sh')]);
       return withHome((home) => {
-        home.omx(['up']);
+        home.omx(['up', '--slots', '2']);
         const { ours, theirs, ratio } = pair(
           () => home.omx(['run', '-q', '--array', `1-${last}`, '--', fib, '{}']),
           () => run('sh', ['-c', `seq ${last} | xargs -P2 -n1 ${fib}`]),

@@ -17,12 +17,14 @@
 /* One read holds some two hundred starts; more would keep ended jobs waiting for their report. */
 #define READ_SIZE (64 * 1024)
 
-/* So long news may wait for more of it, while nothing idles meanwhile. */
+/* So long news may wait for more of it, while nothing idles meanwhile: the shorter time where there is much of it. */
 #define HOLD_MS 10.0
+#define HOLD_FEW_MS 25.0
+#define MUCH 8
 
 static int listener = -1, connection = -1;
 static struct buffer in, out;
-static double hold_until;
+static double hold_until, held_since;
 static bool hurry;
 
 void worker_listen(const char *socket_path) {
@@ -123,11 +125,20 @@ void worker_hurry(void) { hurry = true; }
 
 double worker_deadline(void) { return hold_until; }
 
+static bool has_much(void) {
+  int count = 0;
+  for (const struct link *l = unsent_jobs.next; l != &unsent_jobs && count < MUCH; l = l->next) count++;
+  return count == MUCH;
+}
+
 static bool held_back(double now) {
   bool may = waiting_jobs > 0 && !hurry && buffer_length(&out) == 0 && !list_empty(&unsent_jobs);
   if (!may) return false;
-  if (hold_until == 0) hold_until = now + HOLD_MS;
-  return now < hold_until;
+  if (hold_until == 0) {
+    held_since = now;
+    hold_until = now + HOLD_FEW_MS;
+  }
+  return now < (has_much() ? held_since + HOLD_MS : hold_until);
 }
 
 void worker_write(double now) {

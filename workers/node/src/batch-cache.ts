@@ -31,6 +31,7 @@ export class BatchRuntime {
   /** Serves every job no rerun has changed; made with the first. */
   #common: { readonly spec: BatchSpec; readonly expander: JobExpander } | undefined;
   #launcher: Launcher | undefined;
+  #deviationMs = 0;
   #items: { block: number; items: Item[] } | undefined;
   readonly #store: BatchStore;
 
@@ -68,7 +69,17 @@ export class BatchRuntime {
   }
 
   learn(realMs: number): void {
-    this.meanMs = this.meanMs === undefined ? realMs : this.meanMs * 0.8 + realMs * 0.2;
+    const { meanMs = realMs } = this;
+    this.#deviationMs = this.#deviationMs * 0.8 + Math.abs(realMs - meanMs) * 0.2;
+    this.meanMs = meanMs * 0.8 + realMs * 0.2;
+  }
+
+  /**
+   * What its next jobs hardly exceed, milliseconds, going by those that ended here: the mean and twice the mean deviation. So TCP
+   * judges how long an answer may take: Jacobson, "Congestion Avoidance and Control", SIGCOMM 1988. Undefined before the first.
+   */
+  get likelyMs(): number | undefined {
+    return this.meanMs === undefined ? undefined : this.meanMs + 2 * this.#deviationMs;
   }
 
   #revised(ordinal: number): { spec: BatchSpec; expander: JobExpander } {

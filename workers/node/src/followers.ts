@@ -31,16 +31,16 @@ export class Followers {
     return this.#waiting;
   }
 
-  /** It starts, and others may follow. */
-  lead(attempt: Attempt): void {
-    const row = { lead: attempt, waiting: [], isClosed: false, isPatient: false };
+  /** It starts, and others may follow. @param likelyMs as for `room` */
+  lead(attempt: Attempt, likelyMs: number | undefined): void {
+    const row = { lead: attempt, waiting: [], isClosed: false, isPatient: isForPatient(likelyMs) };
     this.#rows.add(row);
     this.#rowOf.set(attempt, row);
   }
 
-  /** How many like this one may be added now, of a batch whose jobs run for so long on the average. */
-  room(like: Attempt, meanMs: number | undefined): number {
-    const depth = depthFor(meanMs);
+  /** How many like this one may be added now, of a batch whose jobs take so long at most, as far as is known. */
+  room(like: Attempt, likelyMs: number | undefined): number {
+    const depth = depthFor(likelyMs);
     let room = 0;
     for (const { waiting } of this.#rowsFor(like)) room += Math.max(0, depth - waiting.length);
     return room;
@@ -48,10 +48,10 @@ export class Followers {
 
   /**
    * Puts each of these, who are alike, behind the row that is shortest then.
-   * @param meanMs as for `room`
+   * @param likelyMs as for `room`
    * @returns whom they follow; none where nobody is left
    */
-  add(attempts: readonly Attempt[], meanMs: number | undefined): Attempt[] {
+  add(attempts: readonly Attempt[], likelyMs: number | undefined): Attempt[] {
     const [first] = attempts;
     const rows = first === undefined ? [] : [...this.#rowsFor(first)];
     rows.sort((one, other) => one.waiting.length - other.waiting.length);
@@ -62,7 +62,7 @@ export class Followers {
       if (row === undefined) break;
       before.push(row.waiting.at(-1) ?? row.lead);
       row.waiting.push(attempt);
-      row.isPatient = (meanMs ?? 0) > followMs;
+      row.isPatient = isForPatient(likelyMs);
       this.#rowOf.set(attempt, row);
       this.#waiting.add(attempt);
       // All before this one are as long as it is now, so it is the next or the first.
@@ -133,9 +133,13 @@ export class Followers {
   }
 }
 
-function depthFor(meanMs: number | undefined): number {
-  if (meanMs === undefined || meanMs > longestFollowedMs) return 0;
-  return Math.max(1, Math.min(mostBehindOne, Math.floor(followMs / Math.max(meanMs, 0.1))));
+function depthFor(likelyMs: number | undefined): number {
+  if (likelyMs === undefined || likelyMs > longestFollowedMs) return 0;
+  return Math.max(1, Math.min(mostBehindOne, Math.floor(followMs / Math.max(likelyMs, 0.1))));
+}
+
+function isForPatient(likelyMs: number | undefined): boolean {
+  return likelyMs !== undefined && likelyMs > followMs && likelyMs <= longestFollowedMs;
 }
 
 function mayBeFollowed({ paused, fenced, cancelledBy, phase }: Attempt): boolean {

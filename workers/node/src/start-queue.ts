@@ -146,13 +146,13 @@ export class StartQueue {
     try {
       for (;;) {
         const [first] = this.#ready;
-        const meanMs = first === undefined ? undefined : (await cache.get(first.batch))?.meanMs;
+        const likelyMs = first === undefined ? undefined : (await cache.get(first.batch))?.likelyMs;
         const isClosed = this.#leaving || this.#resting !== undefined;
         const starting = isClosed ? [] : startable(capacity(), attempts.taken, this.#ready);
-        const following = starting.length > 0 || isClosed ? [] : this.#toFollow(meanMs);
+        const following = starting.length > 0 || isClosed ? [] : this.#toFollow(likelyMs);
         if (starting.length === 0 && following.length === 0) break;
-        await this.#send(starting, 'starting', meanMs);
-        await this.#send(following, 'next', meanMs);
+        await this.#send(starting, 'starting', likelyMs);
+        await this.#send(following, 'next', likelyMs);
       }
     } finally {
       // In the same turn as the last look, so that no job that comes now is overlooked.
@@ -171,16 +171,16 @@ export class StartQueue {
   }
 
   /** Those that wait for a slot and may follow others of their batch. */
-  #toFollow(meanMs: number | undefined): Attempt[] {
+  #toFollow(likelyMs: number | undefined): Attempt[] {
     const { attempts, capacity, shepherd } = this.#options;
     const [first] = this.#ready;
     if (first === undefined || attempts.taken.slots > capacity().slots || shepherd.suspended) return [];
-    const room = this.#followers.room(first, meanMs);
+    const room = this.#followers.room(first, likelyMs);
     const other = this.#ready.findIndex((each) => !isAlike(each, first));
     return this.#ready.slice(0, other === -1 ? room : Math.min(room, other));
   }
 
-  async #send(chosen: readonly Attempt[], phase: 'starting' | 'next', meanMs: number | undefined): Promise<void> {
+  async #send(chosen: readonly Attempt[], phase: 'starting' | 'next', likelyMs: number | undefined): Promise<void> {
     const { attempts, ends, shepherd } = this.#options;
     if (chosen.length === 0) return;
     const sent = new Set(chosen);
@@ -196,18 +196,19 @@ export class StartQueue {
       const attempt = attempts.get(request.key);
       if (attempt?.phase === phase) wanted.push({ attempt, request });
     }
-    if (wanted.length > 0) shepherd.start(phase === 'starting' ? this.#lead(wanted) : this.#follow(wanted, meanMs));
+    if (wanted.length > 0)
+      shepherd.start(phase === 'starting' ? this.#lead(wanted, likelyMs) : this.#follow(wanted, likelyMs));
   }
 
-  #lead(wanted: readonly Wanted[]): StartRequest[] {
-    for (const { attempt } of wanted) this.#followers.lead(attempt);
+  #lead(wanted: readonly Wanted[], likelyMs: number | undefined): StartRequest[] {
+    for (const { attempt } of wanted) this.#followers.lead(attempt, likelyMs);
     return wanted.map(({ request }) => request);
   }
 
-  #follow(wanted: readonly Wanted[], meanMs: number | undefined): StartRequest[] {
+  #follow(wanted: readonly Wanted[], likelyMs: number | undefined): StartRequest[] {
     const before = this.#followers.add(
       wanted.map(({ attempt }) => attempt),
-      meanMs,
+      likelyMs,
     );
     // All that they could have followed have ended meanwhile, so there are slots for them.
     for (const { attempt } of wanted.slice(before.length).toReversed()) this.again(attempt);

@@ -24,7 +24,7 @@ function attemptOf(more: Partial<Attempt> = {}): Attempt {
 
 function leadOf(followers: Followers, more: Partial<Attempt> = {}): Attempt {
   const lead = attemptOf({ phase: 'running', ...more });
-  followers.lead(lead);
+  followers.lead(lead, undefined);
   return lead;
 }
 
