@@ -6,7 +6,7 @@ import type { ResultsPool } from '@omx/worker-results';
 import type { Attempt } from './attempt.ts';
 import type { BatchRuntime } from './batch-cache.ts';
 import { parseOutput } from './parse-output.ts';
-import type { Report } from './reporter.ts';
+import type { Report } from './report.ts';
 import { nextTry } from './retry.ts';
 
 /** What is written of an attempt's end: outcome, usage, output and rows, and whether it is tried again. */
@@ -23,7 +23,7 @@ export async function reportOfEnd(
   const { runtime, attempt, outcome, event } = end;
   if (event !== undefined) runtime.learn(event.endedAt - event.startedAt);
   const { parse, limits } = runtime.specOf(attempt.ordinal);
-  const rows =
+  const parsed =
     parse === undefined || event === undefined
       ? undefined
       : await parseOutput({ ...node, ...end, event, parser: parse });
@@ -45,7 +45,8 @@ export async function reportOfEnd(
       output.place !== 'queue' || event?.output === undefined
         ? undefined
         : { ordinal, attempt: number, out: event.output.out, err: event.output.err },
-    rows,
+    rows: parsed?.rows,
+    rowBytes: parsed?.bytes,
   };
 }
 

@@ -7,7 +7,10 @@ import type { Attempt } from './attempt.ts';
 import type { BatchRuntime } from './batch-cache.ts';
 import { capsuleOutput, keptOutput } from './job-folders.ts';
 
-/** What the batch's parser makes of an attempt's output. Its faults become the row's error; the job is not touched. */
+/**
+ * What the batch's parser makes of an attempt's output. Its faults become the row's error; the job is not touched.
+ * @returns the rows, and how long they are as JSON
+ */
 export async function parseOutput(options: {
   readonly pool: ResultsPool;
   readonly nodeDir: string;
@@ -15,7 +18,7 @@ export async function parseOutput(options: {
   readonly attempt: Attempt;
   readonly event: EndedEvent;
   readonly parser: string;
-}): Promise<JobRows> {
+}): Promise<{ readonly rows: JobRows; readonly bytes: number }> {
   const { pool, nodeDir, runtime, attempt, event, parser } = options;
   const paths = (attempt.launcher === 'criu' ? capsuleOutput : keptOutput)(nodeDir, attempt);
   const { value } = await runtime.expand(attempt.ordinal);
@@ -27,5 +30,7 @@ export async function parseOutput(options: {
     context: { batch: attempt.batch, index: attempt.index, value: textOf(value), exitCode: event.exitCode ?? null },
   });
   const place = { ordinal: attempt.ordinal, attempt: attempt.number };
-  return 'error' in result ? { ...place, error: result.error } : { ...place, rows: result.rows };
+  return 'error' in result
+    ? { rows: { ...place, error: result.error }, bytes: result.error.length }
+    : { rows: { ...place, rows: result.rows }, bytes: JSON.stringify(result.rows).length };
 }

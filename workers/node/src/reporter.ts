@@ -3,30 +3,15 @@ import {
   type BatchStore,
   changeTo,
   type JobChange,
-  type JobRows,
   type JobSnapshot,
   type JobStore,
-  type PackedOutput,
   jobAfter,
   type WriteResult,
 } from '@omx/queue';
 
 import type { Attempt } from './attempt.ts';
 import type { BatchCache } from './batch-cache.ts';
-
-/** A change of one attempt on its way into the queue. */
-export interface Report {
-  readonly attempt: Attempt;
-  readonly event: JobEvent;
-  /** After the end: the job is queued again, not before this time. */
-  readonly retryAt?: number | undefined;
-  /** The job goes back to the queue with this report, to be handed out from this time on (-1: before others). */
-  readonly offerAt?: number;
-  readonly output?: PackedOutput | undefined;
-  readonly rows?: JobRows | undefined;
-  /** Hears whether it was accepted. */
-  readonly told?: (accepted: boolean) => void;
-}
+import { inOneWrite, type Report, reportsPerWrite, withoutStartsOver } from './report.ts';
 
 export interface ReporterEvents {
   /** The report is in the queue, or was refused for good. */
@@ -35,7 +20,6 @@ export interface ReporterEvents {
   readonly failed: (error: unknown) => void;
 }
 
-const reportsPerWrite = 500;
 /** Shortest time between two writes; the longer one where many come, of short jobs. */
 const gatherMs = 5;
 const gatherManyMs = 20;
@@ -92,8 +76,9 @@ export class Reporter {
         await this.#gather(batch);
         const pending = this.#pending.get(batch) ?? [];
         if (pending.length === 0) break;
-        this.#pending.set(batch, pending.slice(reportsPerWrite));
-        const unsettled = new Set(mergeStarts(pending.slice(0, reportsPerWrite)));
+        const group = inOneWrite(pending);
+        this.#pending.set(batch, pending.slice(group.length));
+        const unsettled = new Set(withoutStartsOver(group));
         this.#lastCount = unsettled.size;
         try {
           await this.#write(batch, unsettled);
@@ -194,17 +179,6 @@ export class Reporter {
     report.told?.(accepted);
     this.#events.settled(report, accepted);
   }
-}
-
-/** Whether the attempt is none of this node's after the event. */
-export function isOver({ type }: JobEvent): boolean {
-  return type === 'end' || type === 'requeue' || type === 'lose' || type === 'give-back';
-}
-
-/** A start whose end is in the same group need not be written. */
-function mergeStarts(reports: Report[]): Report[] {
-  const ended = new Set(reports.filter((report) => isOver(report.event)).map((report) => report.attempt));
-  return reports.filter((report) => report.event.type !== 'start' || !ended.has(report.attempt));
 }
 
 function changeOf(report: Report): JobChange | undefined {
