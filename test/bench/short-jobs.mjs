@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { bullmqSeconds } from './bullmq-peer.mjs';
+import { missingHyperQueue, withHyperQueue } from './hyperqueue-peer.mjs';
 import { cpuOf, median, missingProgram, pair, run, seconds, withFolder, withHome, withQueue } from './measure.mjs';
 
 const jobsOf = (short) => (short ? 100 : 10_000);
@@ -56,21 +57,15 @@ export const shortJobs = [
   },
   {
     name: 'short jobs and HyperQueue',
-    against: 'hq with one server and one worker of two processors',
-    missing: () => missingProgram('hq'),
+    against: 'HyperQueue with one server and one worker of two processors',
+    missing: missingHyperQueue,
     answer: (short) =>
       withTrue(short, (batch) =>
-        withFolder((folder) => {
-          const hq = (...args) => run('hq', ['--server-dir', folder, ...args], { cwd: folder });
-          run('sh', ['-c', 'hq --server-dir "$0" server start >"$0/server" 2>&1 &', folder]);
-          run('sh', ['-c', 'until hq --server-dir "$0" server info >/dev/null 2>&1; do sleep 0.1; done', folder]);
-          run('sh', ['-c', 'hq --server-dir "$0" worker start --cpus 2 >"$0/worker" 2>&1 &', folder]);
-          try {
-            const theirs = () => hq('submit', '--array', `1-${jobsOf(short)}`, '--wait', '--', '/bin/true');
-            return [row(short, pair(batch, theirs, rounds(short)), '× hq', { reach: 1 })];
-          } finally {
-            hq('server', 'stop');
-          }
+        withHyperQueue((theirSeconds) => {
+          const both = Array.from({ length: rounds(short) }, () => [seconds(batch), theirSeconds(jobsOf(short))]);
+          const [ours, theirs] = [0, 1].map((side) => median(both.map((times) => times[side])));
+          const ratio = median(both.map(([our, their]) => our / their));
+          return [row(short, { ours, theirs, ratio }, '× HyperQueue', { reach: 1 })];
         }),
       ),
   },
