@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { median, ms, pair, run, seconds, withFolder, withHome, withQueue } from './measure.mjs';
+import { batchSeconds, median, ms, pair, run, seconds, withFolder, withHome, withQueue } from './measure.mjs';
 import { nothingSeconds, startNothings } from './nothing-started.mjs';
 
 /** Batches of a million. In the form of `questions.mjs`. */
@@ -114,12 +114,7 @@ export const manyJobs = [
       const slots = short ? 5 : 25;
       return withHome((home) => {
         home.omx(['up', '--workers', '4', '--slots', String(slots)]);
-        const batch = () => {
-          const id = home.omx(['submit', '-q', '--array', `1-${jobs}`, '--', 'sleep', '0.1']).stdout.trim();
-          home.omx(['wait', '-q', id]);
-          const { submittedAt, endedAt } = home.json(['status', id, '--json']);
-          return (Date.parse(endedAt) - Date.parse(submittedAt)) / 1000;
-        };
+        const batch = () => batchSeconds(home, ['--array', `1-${jobs}`, '--', 'sleep', '0.1']);
         // Four workers that have just begun need some seconds of both processors to get quick.
         const cold = batch();
         const ideal = (0.1 * jobs) / (4 * slots);

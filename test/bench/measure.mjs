@@ -117,14 +117,14 @@ function stateOf(pid) {
   }
 }
 
-/** Seconds from the call of `omx submit` with these words until the last of its jobs has ended. */
+/** Seconds from the moment in which a submit with these words is in the queue to that in which its last job has ended. */
 export function batchSeconds(queue, words) {
-  return seconds(() => {
-    const id = queue.omx(['submit', '-q', ...words]).stdout.trim();
-    const hasEnded = () => queue.redis('hget', `omx:{${id}}:sums`, 'end') !== '';
-    // Seldom, as each look is a process of its own, for which the jobs would have to wait.
-    awaitThat(hasEnded, `the end of ${id}`, 600_000, 25);
-  });
+  const id = queue.omx(['submit', '-q', ...words]).stdout.trim();
+  // Milliseconds after the submit.
+  const end = () => queue.redis('hget', `omx:{${id}}:sums`, 'end');
+  // Seldom, as each look is a process of its own, for which the jobs would have to wait.
+  awaitThat(() => end() !== '', `the end of ${id}`, 600_000, 100);
+  return Number(end()) / 1000;
 }
 
 /** MiB. */
