@@ -20,11 +20,12 @@ export interface ReporterEvents {
   readonly failed: (error: unknown) => void;
 }
 
-/** Shortest time between two writes; the longer one where many come, of short jobs. */
-const gatherMs = 5;
-const gatherManyMs = 20;
-/** So many in one write are many. */
-const many = 2;
+/** Shortest time between two writes, by how many reports the last one had: the more jobs end, the less each of them waits for it. */
+function gatherMs(count: number): number {
+  if (count < 2) return 5;
+  return count < 8 ? 20 : 40;
+}
+
 /** Before a refused write is tried again. */
 const refusedMs = 1000;
 
@@ -99,9 +100,7 @@ export class Reporter {
   /** A report after a quiet moment goes at once; in a stream of them a few milliseconds make groups, until one is full. */
   async #gather(batch: BatchId): Promise<void> {
     const isFull = (this.#pending.get(batch)?.length ?? 0) >= reportsPerWrite;
-    const waitMs = isFull
-      ? -1
-      : this.#lastWrite + (this.#lastCount < many ? gatherMs : gatherManyMs) - performance.now();
+    const waitMs = isFull ? -1 : this.#lastWrite + gatherMs(this.#lastCount) - performance.now();
     await new Promise((resolve) => (waitMs < 0 ? setImmediate(resolve) : setTimeout(resolve, waitMs)));
     this.#lastWrite = performance.now();
   }
