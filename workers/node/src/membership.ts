@@ -159,8 +159,7 @@ export class Membership {
     const { nodes } = this.#options;
     const told = this.#info();
     await this.#heed(await nodes.describe(told));
-    const { state, reason } = this.#info();
-    if (state !== told.state || reason !== told.reason) await nodes.describe(this.#info());
+    if (this.state !== told.state || this.#reason !== told.reason) await nodes.describe(this.#info());
     await this.#sayState();
   }
 
@@ -175,11 +174,15 @@ export class Membership {
 
   #info(): NodeInfo {
     const { constants, status } = this.#options;
-    const reason = this.#quarantine ?? this.#drained?.reason ?? (this.#leaving ? 'it leaves' : '');
     return describeNode(
       { ...constants, shepherdPid: this.#shepherd?.pid ?? 0 },
-      { ...status(), state: this.state, reason },
+      { ...status(), state: this.state, reason: this.#reason },
     );
+  }
+
+  /** Why it is in its state. */
+  get #reason(): string {
+    return this.#quarantine ?? this.#drained?.reason ?? (this.#leaving ? 'it leaves' : '');
   }
 
   #tellShepherd(): void {
@@ -192,11 +195,6 @@ export class Membership {
     setImmediate(() => {
       if (shepherd.silentMs > deafMs) onDeaf();
     });
-  }
-
-  /** Somebody wants something of this node. */
-  async heed(): Promise<void> {
-    await this.describe();
   }
 
   async #heed(wish: NodeWish | undefined): Promise<void> {
@@ -212,7 +210,7 @@ export class Membership {
     const { state } = this;
     if (state === this.#said) return;
     this.#said = state;
-    if (state === 'draining' || state === 'drained') await this.#say(`node-${state}`, this.#info().reason);
+    if (state === 'draining' || state === 'drained') await this.#say(`node-${state}`, this.#reason);
   }
 
   async #say(type: NodeEventType, text = ''): Promise<void> {

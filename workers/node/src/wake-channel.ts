@@ -26,7 +26,7 @@ export async function listenForWakeUps(
       idle: async () => takeLoop.share(parseIdle(text)),
       node: async () => {
         if ((batch as string) !== node) return;
-        await membership.heed();
+        await membership.describe();
         takeLoop.wake();
       },
     }[reason];
