@@ -128,27 +128,30 @@ void start_gather(struct reader *r) {
   else push(q);
 }
 
-/* Takes a job out of the row that it waits in. */
-static unsigned char *leave_row(struct job *j) {
+/* It waits no longer. The request is the caller's. */
+static unsigned char *take_request(struct job *j) {
   unsigned char *request = j->request;
-  j->before->next = j->next;
-  if (j->next != NULL) j->next->before = j->before;
-  j->before = j->next = NULL;
+  j->before = NULL;
   j->request = NULL;
   waiting_jobs--;
   return request;
+}
+
+/* Takes a job out of the middle or from the end of the row that it waits in. */
+static void leave_row(struct job *j) {
+  j->before->next = j->next;
+  if (j->next != NULL) j->next->before = j->before;
+  j->next = NULL;
+  free(take_request(j));
 }
 
 void start_next(struct job *done) {
   struct job *j = done->next;
   if (j == NULL) return;
   uint32_t size;
-  /* What waits for it goes on waiting for it, not for the one that is done. */
-  struct job *after = j->next;
-  unsigned char *owned = leave_row(j);
+  /* What waits for it goes on waiting for it. */
   done->next = NULL;
-  j->next = after;
-  if (after != NULL) after->before = j;
+  unsigned char *owned = take_request(j);
   memcpy(&size, owned, sizeof size);
   struct reader r = {.at = owned + sizeof size, .end = owned + sizeof size + size};
   struct request q = get_request(&r, j);
@@ -164,7 +167,7 @@ static void refuse(struct job *j) {
 }
 
 void start_recall(struct job *j) {
-  free(leave_row(j));
+  leave_row(j);
   j->stage = STAGE_RECALLED;
   j->error = ECANCELED;
   refuse(j);
@@ -174,7 +177,7 @@ void start_forget_waiting(void) {
   struct job *j;
   for_each_job(j, &prepared_jobs, in_state) {
     if (j->before == NULL) continue;
-    free(leave_row(j));
+    leave_row(j);
     job_free(j);
   }
 }

@@ -24,7 +24,7 @@
 
 static int listener = -1, connection = -1;
 static struct buffer in, out;
-static double hold_until, held_since;
+static double held_since;
 static bool hurry;
 
 void worker_listen(const char *socket_path) {
@@ -111,7 +111,7 @@ static void read_worker(void) {
 }
 
 void worker_poll(struct pollfd *fds) {
-  bool more = hold_until == 0 && (buffer_length(&out) > 0 || !list_empty(&unsent_jobs));
+  bool more = held_since == 0 && (buffer_length(&out) > 0 || !list_empty(&unsent_jobs));
   fds[0] = (struct pollfd){.fd = listener, .events = POLLIN};
   fds[1] = (struct pollfd){.fd = connection, .events = (short)(POLLIN | (more ? POLLOUT : 0))};
 }
@@ -123,27 +123,24 @@ void worker_handle(const struct pollfd *fds) {
 
 void worker_hurry(void) { hurry = true; }
 
-double worker_deadline(void) { return hold_until; }
-
 static bool has_much(void) {
   int count = 0;
   for (const struct link *l = unsent_jobs.next; l != &unsent_jobs && count < MUCH; l = l->next) count++;
   return count == MUCH;
 }
 
+double worker_deadline(void) { return held_since == 0 ? 0 : held_since + (has_much() ? HOLD_MS : HOLD_FEW_MS); }
+
 static bool held_back(double now) {
   bool may = waiting_jobs > 0 && !hurry && buffer_length(&out) == 0 && !list_empty(&unsent_jobs);
   if (!may) return false;
-  if (hold_until == 0) {
-    held_since = now;
-    hold_until = now + HOLD_FEW_MS;
-  }
-  return now < (has_much() ? held_since + HOLD_MS : hold_until);
+  if (held_since == 0) held_since = now;
+  return now < worker_deadline();
 }
 
 void worker_write(double now) {
   if (held_back(now)) return;
-  hold_until = 0;
+  held_since = 0;
   hurry = false;
   while (connection >= 0) {
     bool more = protocol_events(&out);

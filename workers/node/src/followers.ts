@@ -56,13 +56,14 @@ export class Followers {
     const rows = first === undefined ? [] : [...this.#rowsFor(first)];
     rows.sort((one, other) => one.waiting.length - other.waiting.length);
     const before: Attempt[] = [];
+    const isPatient = isForPatient(likelyMs);
     let at = 0;
     for (const attempt of attempts) {
       const row = rows[at];
       if (row === undefined) break;
       before.push(row.waiting.at(-1) ?? row.lead);
       row.waiting.push(attempt);
-      row.isPatient = isForPatient(likelyMs);
+      row.isPatient = isPatient;
       this.#rowOf.set(attempt, row);
       this.#waiting.add(attempt);
       // All before this one are as long as it is now, so it is the next or the first.
@@ -124,13 +125,18 @@ export class Followers {
     return next;
   }
 
-  *#rowsFor({ batch, slots, memBytes }: Attempt): Iterable<Row> {
+  *#rowsFor(like: Attempt): Iterable<Row> {
     for (const row of this.#rows) {
       const { lead } = row;
       if (row.isClosed || !mayBeFollowed(lead)) continue;
-      if (lead.batch === batch && lead.slots === slots && lead.memBytes === memBytes) yield row;
+      if (takesTheSame(lead, like)) yield row;
     }
   }
+}
+
+/** Whether they are of one batch, and one needs no more room than the other. */
+export function takesTheSame(one: Attempt, other: Attempt): boolean {
+  return one.batch === other.batch && one.slots === other.slots && one.memBytes === other.memBytes;
 }
 
 function depthFor(likelyMs: number | undefined): number {

@@ -8,7 +8,7 @@ import { type AttemptEnds, shortageMs } from './attempt-ends.ts';
 import type { BatchCache } from './batch-cache.ts';
 import { type Capacity, startable } from './capacity.ts';
 import { shortOf } from './ending.ts';
-import { Followers } from './followers.ts';
+import { Followers, takesTheSame } from './followers.ts';
 import type { Resumer, Starts } from './moving/resume-from-image.ts';
 import type { Starter } from './starter.ts';
 
@@ -233,6 +233,5 @@ export class StartQueue {
 
 /** Whether one may follow where the other might; a job that is tried again may go on from an image instead. */
 function isAlike(attempt: Attempt, first: Attempt): boolean {
-  const { batch, slots, memBytes } = first;
-  return attempt.batch === batch && attempt.slots === slots && attempt.memBytes === memBytes && attempt.number === 1;
+  return takesTheSame(attempt, first) && attempt.number === 1;
 }

@@ -1,6 +1,7 @@
 import { type BatchState, batchState, indexOf, jobId, stateName, type StateCounts } from '@omx/core';
 import { queueClock } from '@omx/queue';
 
+import { jobsText } from '../acting/wording.ts';
 import { type Io, say, write } from '../io.ts';
 import { type Paint, painter, paintState } from '../render/paint.ts';
 import { failuresOnly, jobFilter, select, type Selection, type StateFilter } from '../select.ts';
@@ -90,7 +91,7 @@ async function* summarise(
   for (const group of groups.all()) {
     const { count, title, sample } = group;
     const selector = groupSelector(batch.id, group);
-    reasons.push(`${count} ${count === 1 ? 'job' : 'jobs'} ${title} (${selector})`);
+    reasons.push(`${jobsText(count)} ${title} (${selector})`);
     const hint = count === 1 ? selector : batch.id;
     const details = await explainer.presentReasons(sample, hint);
     // Of most ended jobs the first line says what the group's title says.
@@ -105,7 +106,7 @@ async function* summarise(
       ),
     );
   }
-  if (counts.succeeded > 0) reasons.push(`${counts.succeeded} ${counts.succeeded === 1 ? 'job' : 'jobs'} succeeded`);
+  if (counts.succeeded > 0) reasons.push(`${jobsText(counts.succeeded)} succeeded`);
   yield { id: batch.id, state, reasons: [...headline(state, counts, batch.total), ...reasons, ...notes] };
 }
 
