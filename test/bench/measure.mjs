@@ -16,10 +16,16 @@ export function openHome() {
     ...{ dir, env, socket, omx },
     json: (args) => JSON.parse(omx(args).stdout),
     ...redisAt(socket),
+    /** Of its first node. */
+    workerPid() {
+      const [name] = this.nodeNames();
+      return Number(readFileSync(join(dir, 'nodes', name, 'worker.pid'), 'utf8').split('\n')[0]);
+    },
     workerRss() {
-      const [name] = this.json(['up', '--json']).nodes.map((node) => node.name ?? node);
-      const pid = readFileSync(join(dir, 'nodes', name, 'worker.pid'), 'utf8').split('\n')[0];
-      return rssOf(pid);
+      return rssOf(this.workerPid());
+    },
+    nodeNames() {
+      return this.json(['up', '--json']).nodes.map((node) => node.name ?? node);
     },
     close() {
       omx(['down']);
@@ -130,6 +136,14 @@ export function batchSeconds(queue, words) {
 /** MiB. */
 export function rssOf(pid) {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+/** A worker's is the shepherd, where it has started one. */
+export function childrenOf(pid) {
+  return run('pgrep', ['-P', String(pid)])
+    .stdout.trim()
+    .split('\n')
+    .map(Number);
 }
 
 /** CPU seconds of a process, and with `children` of those it has waited for. */

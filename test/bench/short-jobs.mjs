@@ -1,9 +1,19 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { bullmqSeconds } from './bullmq-peer.mjs';
 import { missingHyperQueue, withHyperQueue } from './hyperqueue-peer.mjs';
-import { cpuOf, median, missingProgram, pair, run, seconds, withFolder, withHome, withQueue } from './measure.mjs';
+import {
+  childrenOf,
+  cpuOf,
+  median,
+  missingProgram,
+  pair,
+  run,
+  seconds,
+  withFolder,
+  withHome,
+  withQueue,
+} from './measure.mjs';
 
 const jobsOf = (short) => (short ? 100 : 10_000);
 const rounds = (short) => (short ? 1 : 3);
@@ -95,9 +105,8 @@ export const shortJobs = [
     answer: (short) =>
       withTrue(short, (batch, home) => {
         const jobs = jobsOf(short);
-        const [name] = home.json(['up', '--json']).nodes.map((node) => node.name ?? node);
-        const worker = readFileSync(join(home.dir, 'nodes', name, 'worker.pid'), 'utf8').split('\n')[0];
-        const shepherd = home.json(['nodes', '--json'])[0]?.shepherdPid ?? shepherdOf(home, worker);
+        const worker = home.workerPid();
+        const [shepherd] = childrenOf(worker);
         const parts = { worker: () => cpuOf(worker), shepherd: () => cpuOf(shepherd), Redis: () => home.redisCpu() };
         const before = Object.entries(parts).map(([part, read]) => [part, read, read()]);
         batch();
@@ -121,9 +130,3 @@ export const shortJobs = [
       }),
   },
 ];
-
-function shepherdOf(home, worker) {
-  return run('pgrep', ['-P', String(worker)])
-    .stdout.trim()
-    .split('\n')[0];
-}

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { BatchStore, connect, JobStore } from '@omx/queue';
 
-import { bin, cpuOf, median, missingProgram, quantile, sleep, withHome } from './measure.mjs';
+import { bin, childrenOf, cpuOf, median, missingProgram, quantile, sleep, withHome } from './measure.mjs';
 
 /** How long things take that somebody waits for, and what waiting costs. In the form of `questions.mjs`. */
 export const waiting = [
@@ -59,7 +59,7 @@ export const waiting = [
       return withHome(async (home) => {
         home.omx(['up', '--workers', '2', '--slots', '1']);
         // The first node is busy, so the job is on the second.
-        const [, second] = home.json(['up', '--json']).nodes.map((node) => node.name ?? node);
+        const [, second] = home.nodeNames();
         const lines = short ? 10 : 400;
         const enough = join(home.dir, 'enough');
         const program =
@@ -95,8 +95,7 @@ export const waiting = [
     answer(short) {
       return withHome((home) => {
         home.omx(['run', '-q', '--', '/bin/true']);
-        const [name] = home.json(['up', '--json']).nodes.map((node) => node.name ?? node);
-        const worker = Number(readFileSync(join(home.dir, 'nodes', name, 'worker.pid'), 'utf8').split('\n')[0]);
+        const worker = home.workerPid();
         const pids = [worker, ...childrenOf(worker)];
         sleep(short ? 0 : 125_000);
         const forMs = short ? 2000 : 60_000;
@@ -126,20 +125,6 @@ async function timed(work) {
   const start = performance.now();
   await work();
   return performance.now() - start;
-}
-
-/** The shepherd of a worker is started by it. */
-function childrenOf(pid) {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && existsSync(`/proc/${name}/stat`))
-    .map(Number)
-    .filter((each) => {
-      try {
-        return Number(readFileSync(`/proc/${each}/stat`, 'latin1').split(') ')[1].split(' ')[1]) === pid;
-      } catch {
-        return false;
-      }
-    });
 }
 
 /** Commands of clients, not those that scripts call. */

@@ -3,16 +3,22 @@ import type { BatchId } from '@omx/core';
 import { BatchStore, connect, JobStore } from '@omx/queue';
 import { expect, test } from 'vitest';
 
-import { isAlive, type JobJson, jobsOf, killNow, shepherdPid, submit, waitFor, workerPid } from '../kit/batches.ts';
+import {
+  countsOf,
+  isAlive,
+  type JobJson,
+  jobsOf,
+  killNow,
+  shepherdPid,
+  submit,
+  waitFor,
+  workerPid,
+} from '../kit/batches.ts';
 import { useHome } from '../kit/home.ts';
 import { until } from '../kit/until.ts';
 
 const home = useHome();
 const count = 10_000;
-
-async function counts(id: string): Promise<Record<string, number>> {
-  return (await home.omx(['status', id, '--json'])).json().counts;
-}
 
 /** How many jobs were charged with the death of their node. */
 async function charged(id: string): Promise<number> {
@@ -34,7 +40,7 @@ test('with a worker killed again and again, and its shepherd, each job ends once
   const ended = new Map<string, object>();
   for (const who of ['worker', 'shepherd', 'worker', 'worker'] as const) {
     const pidOf = who === 'worker' ? workerPid : shepherdPid;
-    await until(async () => (await counts(id))['succeeded'], {
+    await until(async () => (await countsOf(home, id))['succeeded'], {
       is: (now) => Number(now) >= ended.size + 400,
       timeoutMs: 30_000,
     });
@@ -53,7 +59,7 @@ test('with a worker killed again and again, and its shepherd, each job ends once
   }
   // Jobs of a chunk that a worker had just taken come back up to half a minute later.
   expect(await waitFor(home, id)).toBe(0);
-  const { succeeded, ...others } = await counts(id);
+  const { succeeded, ...others } = await countsOf(home, id);
   expect({ succeeded, others: Object.values(others).reduce((sum, each) => sum + each, 0) }).toEqual({
     succeeded: count,
     others: 0,

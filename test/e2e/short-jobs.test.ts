@@ -1,6 +1,17 @@
 import { expect, test } from 'vitest';
 
-import { isAlive, jobsOf, killNow, linesOf, open, submit, traces, waitFor, workerPid } from '../kit/batches.ts';
+import {
+  countsOf,
+  isAlive,
+  jobsOf,
+  killNow,
+  linesOf,
+  open,
+  submit,
+  traces,
+  waitFor,
+  workerPid,
+} from '../kit/batches.ts';
 import { useHome } from '../kit/home.ts';
 import { until } from '../kit/until.ts';
 
@@ -17,10 +28,6 @@ function ranIn(dir: string): number[] {
     .sort((a, b) => a - b);
 }
 
-async function countsOf(id: string): Promise<Record<string, number>> {
-  return (await home.omx(['status', id, '--json'])).json().counts;
-}
-
 test('a worker killed at full speed loses no short job, runs none twice, and no output is missing', async () => {
   const dir = traces(home, 'killed');
   const id = await submit(home, ['--array', `1-${count}`, '--', 'sh', '-c', script, '-', dir]);
@@ -34,7 +41,7 @@ test('a worker killed at full speed loses no short job, runs none twice, and no 
   }
   expect(linesOf(`${dir}/ran`).length).toBeLessThan(count);
   expect(await waitFor(home, id)).toBe(0);
-  expect(await countsOf(id)).toMatchObject({ succeeded: count });
+  expect(await countsOf(home, id)).toMatchObject({ succeeded: count });
   expect(ranIn(dir)).toEqual(indices(count));
   const jobs = await jobsOf(home, id);
   expect(jobs.filter(({ real, maxRss }) => real !== null && Number(maxRss) > 0)).toHaveLength(count);
@@ -55,7 +62,7 @@ test('a batch of short jobs that is cancelled starts no more of them', async () 
   expect((await home.omx(['cancel', id])).code).toBe(0);
   expect(await waitFor(home, id)).toBe(1);
   const ran = linesOf(`${dir}/ran`);
-  const { succeeded = 0, cancelled = 0 } = await countsOf(id);
+  const { succeeded = 0, cancelled = 0 } = await countsOf(home, id);
   expect(succeeded + cancelled).toBe(count);
   expect(new Set(ran).size).toBe(ran.length);
   // Those that were killed while they ran.

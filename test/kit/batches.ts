@@ -44,6 +44,11 @@ export async function finish(home: Commands, args: readonly string[], options?: 
   return stdout.trim();
 }
 
+/** How many jobs of the batch are in each state. */
+export async function countsOf(home: Commands, id: string): Promise<Record<string, number>> {
+  return (await home.omx(['status', id, '--json'])).json().counts;
+}
+
 export async function jobsOf(home: Commands, ...selectors: readonly string[]): Promise<JobJson[]> {
   const { code, stderr, jsonLines } = await home.omx(['jobs', ...selectors, '--json']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

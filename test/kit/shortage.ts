@@ -1,12 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { expect } from 'vitest';
 
-import { type Commands, jobsOf, logsOf, waitFor } from './batches.ts';
+import { type Commands, countsOf, jobsOf, logsOf, waitFor } from './batches.ts';
 import type { RunningOmx, TestHome } from './home.ts';
 
 /** How many jobs of the batch have ended well so far. */
 export async function succeeded(home: Commands, id: string): Promise<number> {
-  return (await home.omx(['status', id, '--json'])).json().counts.succeeded;
+  return Number((await countsOf(home, id))['succeeded']);
 }
 
 /** Jobs of the node `n1` whose output is still in its folder: they run, or have ended and are not on record yet. */
