@@ -41,6 +41,8 @@ export class Reporter {
   readonly #events: ReporterEvents;
   readonly #pending = new Map<BatchId, Report[]>();
   readonly #flushing = new Map<BatchId, Promise<void>>();
+  /** Ends the wait for more reports. */
+  readonly #gathering = new Map<BatchId, () => void>();
   #lastWrite = 0;
   #lastCount = 0;
 
@@ -55,7 +57,7 @@ export class Reporter {
     const { batch } = report.attempt;
     const pending = this.#pending.get(batch);
     if (pending === undefined) this.#pending.set(batch, [report]);
-    else pending.push(report);
+    else if (pending.push(report) === reportsPerWrite) this.#gathering.get(batch)?.();
     if (!this.#flushing.has(batch)) {
       this.#flushing.set(batch, this.#flush(batch).catch(this.#events.failed));
     }
@@ -101,7 +103,18 @@ export class Reporter {
   async #gather(batch: BatchId): Promise<void> {
     const isFull = (this.#pending.get(batch)?.length ?? 0) >= reportsPerWrite;
     const waitMs = isFull ? -1 : this.#lastWrite + gatherMs(this.#lastCount) - performance.now();
-    await new Promise((resolve) => (waitMs < 0 ? setImmediate(resolve) : setTimeout(resolve, waitMs)));
+    await new Promise<void>((resolve) => {
+      if (waitMs < 0) {
+        setImmediate(resolve);
+        return;
+      }
+      const timer = setTimeout(resolve, waitMs);
+      this.#gathering.set(batch, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    this.#gathering.delete(batch);
     this.#lastWrite = performance.now();
   }
 
