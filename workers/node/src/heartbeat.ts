@@ -1,8 +1,6 @@
-import type { LauncherName, NodeInfo, NodeMap, NodeRole, NodeState, OnLost } from '@omx/core';
+import type { LauncherName, NodeAccount, NodeInfo, NodeMap, NodeRole, NodeState, OnLost } from '@omx/core';
 import { type LauncherFacts, type Load, readMemoryFacts, readOpenFileLimit } from '@omx/launch';
 import { queueClock } from '@omx/queue';
-
-import { ownAccount } from './account.ts';
 
 /** What a node says of itself that does not change while its worker lives. */
 export interface NodeConstants {
@@ -19,6 +17,7 @@ export interface NodeConstants {
   /** Where other nodes reach this one. */
   readonly address: string;
   readonly map?: NodeMap;
+  readonly account: NodeAccount;
 }
 
 /** What changes. */
@@ -53,7 +52,6 @@ export function describeNode(node: NodeConstants, status: NodeStatus): NodeInfo 
     lastSeen: queueClock.now(),
     pid: process.pid,
     clockOffsetMs: queueClock.offsetMs,
-    account: ownAccount(),
     fileLimit: readOpenFileLimit()?.soft ?? 0,
   };
 }

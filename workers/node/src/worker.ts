@@ -15,6 +15,7 @@ import {
   serveRequests,
 } from '@omx/queue';
 
+import { ownAccount } from './account.ts';
 import { adopt } from './adoption.ts';
 import { Attempts } from './attempt.ts';
 import { BatchCache } from './batch-cache.ts';
@@ -113,6 +114,7 @@ export class NodeWorker {
         version,
         maxSlots,
         leaseMs,
+        account: ownAccount(),
         onLost,
         place,
         address: this.#options.reachableAt ?? localAddress(this.#redis),

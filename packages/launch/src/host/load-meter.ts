@@ -161,7 +161,12 @@ export class LoadMeter {
   #ownProcesses(scope: CpuScope): readonly ProcessStat[] {
     const self = readProcessStat('self', this.#roots)?.pid;
     const heads = self === undefined ? this.#own() : [self, ...this.#own()];
-    const pids = new Set(heads.flatMap((pid) => descendants(pid, this.#roots)));
+    const pids = new Set<number>();
+    for (const head of heads) {
+      // Most were started by another of them.
+      if (pids.has(head)) continue;
+      for (const pid of descendants(head, this.#roots)) pids.add(pid);
+    }
     return this.#stats([...pids].filter((pid) => scope.pids?.has(pid) !== false));
   }
 
