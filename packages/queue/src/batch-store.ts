@@ -49,8 +49,8 @@ export interface NewBatch {
   readonly note?: string;
 }
 
-/** There are chunks to be had · a user asked something of running jobs · the batch's record has changed. */
-export type WakeReason = 'chunks' | 'wish' | 'change';
+/** Chunks are to be handed out · they are to be had · a user asked something of running jobs · the batch's record has changed. */
+export type WakeReason = 'chunks' | 'queued' | 'wish' | 'change';
 
 /**
  * A message of the wake channel: the reason, the batch, and for a wish the grace it comes with. Two more are about a
@@ -225,7 +225,10 @@ export class BatchStore {
     return (await this.redis.smembers(globalKeys.active)) as BatchId[];
   }
 
-  /** Puts jobs on their way to the workers (again). A chunk is an offer: only jobs still queued are taken from it. */
+  /**
+   * Puts jobs on their way to the workers (again), which whoever calls this hands out, or tells the workers to. A chunk is an
+   * offer: only jobs still queued are taken from it.
+   */
   async offer(
     id: BatchId,
     chunks: readonly { readonly spans: readonly Span[]; readonly at?: number }[],
@@ -238,7 +241,6 @@ export class BatchStore {
         .map(({ spans, at }) => `${Math.round(at ?? 0)}|${formatSpans(spans)}`);
       await scripts.offer.run(this.redis, batchKeys(id).tag, texts);
     }
-    await this.wake(id);
   }
 
   /** Says that the batch has, or is about to have, chunks to deliver. */

@@ -61,7 +61,8 @@ export interface WriteResult {
   readonly parked: number[];
   /** This write ended the batch. */
   readonly finished: boolean;
-  readonly outboxLength: number;
+  /** How many chunks came of it, which are to be handed out. */
+  readonly offered: number;
   readonly failed: number;
   readonly ended: number;
 }
@@ -133,7 +134,7 @@ export class JobStore {
     const offers = extras.offers ?? [];
     // Announced before the write: a crash in between leaves a look that finds nothing, never a chunk nobody looks for.
     if (offers.length > 0) await this.#batches.announce(batch.id);
-    const total: WriteResult = { conflicts: [], parked: [], finished: false, outboxLength: 0, failed: 0, ended: 0 };
+    const total: WriteResult = { conflicts: [], parked: [], finished: false, offered: 0, failed: 0, ended: 0 };
     for (let from = 0; from < changes.length; from += entriesPerWrite) {
       const part = changes.slice(from, from + entriesPerWrite);
       const inPart = new Set(part.map((change) => change.snapshot.ordinal));
@@ -148,7 +149,7 @@ export class JobStore {
         Math.max(0, queueClock.now() - batch.submittedAt),
         ...(from === 0 ? offers.map(({ spans, at }) => `${Math.round(at)}|${formatSpans(spans)}`) : []),
       ])) as [(number | Buffer)[], number[], number, number, number, number];
-      const [conflicts, parked, finished, outboxLength, failed, ended] = reply;
+      const [conflicts, parked, finished, offered, failed, ended] = reply;
       const wanted = new Map(part.map(({ snapshot, next }) => [snapshot.ordinal, next]));
       for (let at = 0; at < conflicts.length; at += 2) {
         const actual = snapshotOf(batch, conflicts[at] as number, conflicts[at + 1] as Buffer);
@@ -156,9 +157,14 @@ export class JobStore {
         if (next === undefined || !isWritten(encodeJob(next, batch), actual.record)) total.conflicts.push(actual);
       }
       total.parked.push(...parked);
-      Object.assign(total, { finished: total.finished || finished === 1, outboxLength, failed, ended });
+      Object.assign(total, {
+        finished: total.finished || finished === 1,
+        offered: total.offered + offered,
+        failed,
+        ended,
+      });
     }
-    if (total.outboxLength > 0 && offers.length === 0) await this.#batches.announce(batch.id);
+    if (total.offered > 0 && offers.length === 0) await this.#batches.announce(batch.id);
     return total;
   }
 

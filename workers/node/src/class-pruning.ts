@@ -43,6 +43,9 @@ async function putAside(chunk: Chunk, { batches, jobs }: Stores): Promise<void> 
   const batch = await batches.find(chunk.batch);
   const snapshots = batch === undefined ? [] : await jobs.read(batch, [...eachOf(chunk.spans)]);
   const waiting = snapshots.some(({ job }) => job.status === 'queued');
-  if (waiting) await batches.offer(chunk.batch, [{ spans: chunk.spans, at: -1 }]);
+  if (waiting) {
+    await batches.offer(chunk.batch, [{ spans: chunk.spans, at: -1 }]);
+    await batches.wake(chunk.batch);
+  }
   await chunk.done();
 }

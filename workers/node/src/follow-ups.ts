@@ -66,6 +66,12 @@ export class FollowUps {
     await delivery.dispatch(id, classOf, batch.spec.priority);
   }
 
+  /** Does so for chunks that this node has put there; whoever has room then looks for them, this node included. */
+  async handOut(id: BatchId): Promise<void> {
+    await this.dispatch(id);
+    await this.#options.batches.wake(id, 'queued');
+  }
+
   /** Looks after everything that may have been left undone. */
   async sweep(): Promise<void> {
     const { batches } = this.#options;
@@ -81,11 +87,7 @@ export class FollowUps {
 
   async #after(id: BatchId, result: WriteResult): Promise<void> {
     const { batches, cache } = this.#options;
-    if (result.outboxLength > 0) {
-      await this.dispatch(id);
-      // Whoever has room looks, this node included.
-      await batches.wake(id, 'chunks');
-    }
+    if (result.offered > 0) await this.handOut(id);
     const batch = (await cache.get(id))?.batch;
     if (batch === undefined) return;
     if (result.failed > 0 && tooManyFailures(batch, result.failed)) {

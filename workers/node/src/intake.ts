@@ -18,6 +18,7 @@ interface Stores {
  * what the node can never hold goes where it belongs. Jobs that are held, cancelled or taken by others are passed over:
  * the records decide, the chunk is only an offer.
  *
+ * @returns whether there are chunks of the batch to be handed out
  * @param accept takes what was claimed, before anything else may fail: nobody else would ever look after it
  */
 export async function claim(
@@ -25,31 +26,33 @@ export async function claim(
   roomFor: (runtime: BatchRuntime) => ClaimRoom,
   stores: Stores,
   accept: (claimed: readonly Attempt[]) => void,
-): Promise<void> {
+): Promise<boolean> {
   const known = await stores.cache.get(chunk.batch);
   // What is remembered as held or cancelled may have been let go since, and a chunk passed over does not come again.
   const runtime =
     known === undefined || known.batch.untouched === 'queued' ? known : await stores.cache.reload(chunk.batch);
   if (runtime === undefined) {
     await chunk.done();
-    return;
+    return false;
   }
-  const rest = await lease(runtime, [...eachOf(chunk.spans)], roomFor(runtime), { ...stores, accept });
+  const { rest, offered } = await lease(runtime, [...eachOf(chunk.spans)], roomFor(runtime), { ...stores, accept });
   if (rest.length > 0) await stores.batches.offer(chunk.batch, [{ spans: spansOf(rest), at: -1 }]);
   await chunk.done();
+  return rest.length > 0 || offered > 0;
 }
 
 /**
  * Leases the first jobs that can be had, as many as there is room for.
- * @returns those that could be had too
+ * @returns those that could be had too, and how many chunks were offered because the throttle allowed it
  */
 async function lease(
   runtime: BatchRuntime,
   ordinals: readonly number[],
   room: ClaimRoom,
   stores: Stores & { readonly accept: (claimed: readonly Attempt[]) => void },
-): Promise<number[]> {
+): Promise<{ readonly rest: readonly number[]; readonly offered: number }> {
   const rest: number[] = [];
+  let offered = 0;
   let open = [...ordinals];
   for (let tries = 0; open.length > 0 && tries < 5; tries += 1) {
     const waiting = (await stores.jobs.read(runtime.batch, open)).filter(
@@ -68,6 +71,7 @@ async function lease(
     if (changes.length === 0) break;
     const result = await stores.jobs.write(runtime.batch, changes);
     runtime.ended = result.ended;
+    offered += result.offered;
     const claimed: Attempt[] = [];
     const parked = new Set(result.parked);
     const conflicts = new Map(result.conflicts.map((snapshot) => [snapshot.ordinal, snapshot]));
@@ -86,7 +90,7 @@ async function lease(
     stores.accept(claimed);
     if (open.length > 0) await stores.cache.reload(runtime.batch.id);
   }
-  return [...rest, ...open];
+  return { rest: [...rest, ...open], offered };
 }
 
 /**

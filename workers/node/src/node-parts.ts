@@ -131,6 +131,7 @@ export function makeParts(ground: Ground): NodeParts {
     nodes,
     cache,
     executor,
+    followUps,
     log,
   });
   const rescuer = new Rescuer({ batches, jobs, nodes, self: name, place, log });

@@ -9,6 +9,7 @@ import { aheadMs, claimAhead } from './claim-ahead.ts';
 import { ClassList } from './class-list.ts';
 import { Crowding } from './crowding.ts';
 import type { Executor } from './executor.ts';
+import type { FollowUps } from './follow-ups.ts';
 import { IdleNotice } from './idle-notice.ts';
 import { claim } from './intake.ts';
 import { formatIdle, freeOf, type IdleNode, jobsFor, overdue } from './sharing.ts';
@@ -27,6 +28,7 @@ interface TakeLoopOptions {
   readonly nodes: NodeStore;
   readonly cache: BatchCache;
   readonly executor: Executor;
+  readonly followUps: FollowUps;
   readonly log: Logger;
 }
 
@@ -113,7 +115,7 @@ export class TakeLoop {
   }
 
   async #turn(): Promise<Turn> {
-    const { delivery, executor, cache } = this.#options;
+    const { delivery, executor, cache, followUps } = this.#options;
     if (!this.#mayLook) return 'full';
     const capacity = await this.#capacityNow();
     if (!this.#room(capacity, this.#latest).isDue && !(await this.#mayShare())) return 'full';
@@ -132,7 +134,7 @@ export class TakeLoop {
       }
       const chunk = await delivery.take(each.name);
       if (chunk === undefined) continue;
-      await claim(
+      const hasRest = await claim(
         chunk,
         (runtime) => {
           this.#latest = runtime;
@@ -141,6 +143,7 @@ export class TakeLoop {
         this.#options,
         (claimed) => executor.add(claimed),
       );
+      if (hasRest) await followUps.handOut(chunk.batch);
       return 'taken';
     }
     return isAhead ? 'full' : 'nothing';

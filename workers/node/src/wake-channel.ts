@@ -19,6 +19,7 @@ export async function listenForWakeUps(
         await followUps.dispatch(batch);
         takeLoop.wake();
       },
+      queued: async () => takeLoop.wake(),
       change: async () => {
         if ((await cache.reloadIfKnown(batch))?.batch.untouched === 'cancelled') executor.cancelReady(batch);
       },

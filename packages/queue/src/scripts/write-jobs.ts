@@ -16,7 +16,7 @@
  * and the history change with it. Jobs the throttle keeps back go to the parked list and come out again as others end.
  *
  * Returns { conflicts: ordinal, actual record, … }, { parked ordinals }, finished (1: this write ended the batch),
- * outbox length, number of failed jobs, number of ended jobs.
+ * chunks put into the outbox, number of failed jobs, number of ended jobs.
  */
 export const writeJobs = `
 local RECORD, BLOCK, FIRST_ENDED = 56, 500, 7
@@ -141,21 +141,25 @@ if firstStart then
 end
 if ARGV[5] ~= '' then redis.call('RPUSH', tag .. ':rows', ARGV[5]) end
 for _, ordinal in ipairs(parked) do redis.call('RPUSH', tag .. ':parked', ordinal) end
+local offered = 0
+local function offer(chunk)
+  offered = offered + 1
+  redis.call('RPUSH', tag .. ':outbox', redis.call('HINCRBY', sums, 'seq', 1) .. '|' .. chunk)
+end
+
 if throttle > 0 then
   while active < throttle do
     local ordinal = redis.call('LPOP', tag .. ':parked')
     if not ordinal then break end
     -- Held or cancelled meanwhile, it would be passed over and its place stay empty; released, it is offered again.
     if waits(tonumber(ordinal)) then
-      redis.call('RPUSH', tag .. ':outbox', redis.call('HINCRBY', sums, 'seq', 1) .. '|-1|' .. ordinal)
+      offer('-1|' .. ordinal)
       active = active + 1
     end
   end
 end
 
-for i = 7, #ARGV do
-  redis.call('RPUSH', tag .. ':outbox', redis.call('HINCRBY', sums, 'seq', 1) .. '|' .. ARGV[i])
-end
+for i = 7, #ARGV do offer(ARGV[i]) end
 
 local ended, failed, touched = 0, 0, 0
 for class = 1, 14 do
@@ -172,5 +176,5 @@ else
   redis.call('HDEL', sums, 'end')
 end
 redis.call('PUBLISH', tag .. ':changes', finished == 1 and 'end' or 'jobs')
-return { conflicts, parked, finished, redis.call('LLEN', tag .. ':outbox'), failed, ended }
+return { conflicts, parked, finished, offered, failed, ended }
 `;
