@@ -143,11 +143,11 @@ export function wakingsAfter({ fault, signal }: Trouble): number {
 }
 
 /**
- * So often a job's processes may die by this: with their shepherd, or of what criu was doing to them. Nodes that are given up
- * are counted by their events.
+ * So often a job's processes may die by this: with their shepherd, or of what criu was doing to them, which it cannot undo where
+ * they are stopped in the middle of it. Nodes that are given up are counted by their events.
  */
 export function deathsBy({ fault, signal }: Trouble): number {
-  return signal === 'SIGKILL' && /shepherd|node|criu/.test(fault) ? 1 : 0;
+  return (signal === 'SIGKILL' ? /shepherd|node|criu/ : /source node/).test(fault) ? 1 : 0;
 }
 
 /** A disk with room for so little that no job fits. */

@@ -17,6 +17,9 @@ import { isWhole, miscounts } from './counted.ts';
 import { deathsBy, type Trouble, wakingsAfter } from './faults.ts';
 import { recordOf, type Way } from './moments.ts';
 
+/** How long a balancer's seat lasts after its holder is gone. */
+const seatMs = 10_000;
+
 const source = join(root, 'test/fixtures/migration/count.c');
 let built: string | undefined;
 process.once('exit', () => {
@@ -126,7 +129,7 @@ export async function nothingIsLeft(ground: Ground): Promise<void> {
   // Chunks are offered again by looks that take longer than this; other tests see to them.
   const leaked = async (): Promise<string[]> =>
     leakedKeys(await allKeys(ground.redis)).filter((key) => !key.startsWith('{omx:q:'));
-  // What was under way to the queue when a network was cut comes late: a lease, which runs out.
-  await until(leaked, { is: (keys) => keys.length === 0, timeoutMs: leaseMs + 2000 });
+  // What was under way to the queue when a network was cut comes late: a lease, or the balancer's seat, which run out.
+  await until(leaked, { is: (keys) => keys.length === 0, timeoutMs: Math.max(leaseMs, seatMs) + 2000 });
   expect(ground.nodes.flatMap(({ dir }) => [...leakedFiles(dir), ...imagesInMemory(dir)])).toEqual([]);
 }

@@ -76,8 +76,8 @@ const killedMs = 10_000;
 /**
  * Freezes a job into an image.
  * @throws NOT_RUNNING, or CANNOT_MOVE with the reason, SHIP_FAILED where `pages` has no such host; the job goes on then.
- * CRIU_DIED where criu was killed or took too long: for some milliseconds it changes the code of the job's processes, so that
- * they may now die of a fault (`isFault`) that is not their own
+ * CRIU_DIED where criu was killed, took too long, or failed and the job is gone, too: for some milliseconds it changes the code
+ * of the job's processes, so that they may die of a signal that is not their own
  */
 export async function freeze(options: FreezeOptions): Promise<Frozen> {
   const { criu, job, image, pages, timeoutMs = 60_000, holdMs = 120_000 } = options;
@@ -106,10 +106,13 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
     ...{ argv, log, timeoutMs, holdMs },
     ...(pages === undefined ? {} : { token: pages.token }),
     refusal: (reason, isHarmed) => {
-      if (isHarmed) return cannotMove(job.pid, reason, 'CRIU_DIED');
-      // It may simply have ended under our hands.
-      readMembers(job.pid);
-      return cannotMove(job.pid, reason);
+      // It may simply have ended under our hands, or criu had a part in it.
+      const hasEnded = !isRunning(job.pid);
+      return cannotMove(
+        job.pid,
+        hasEnded ? `${reason}; it has ended` : reason,
+        isHarmed || hasEnded ? 'CRIU_DIED' : undefined,
+      );
     },
   });
   try {
@@ -155,6 +158,16 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
   } catch (error) {
     await dump.release();
     throw error;
+  }
+}
+
+/** @param pid of `omx-capsule run` or `thaw` */
+function isRunning(pid: number): boolean {
+  try {
+    readMembers(pid);
+    return true;
+  } catch {
+    return false;
   }
 }
 

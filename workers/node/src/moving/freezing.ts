@@ -7,15 +7,16 @@ import type { EndedEvent } from '@omx/launch';
 import type { Attempt } from '../attempt.ts';
 import type { Executor } from '../executor.ts';
 
-const { SIGTRAP, SIGSEGV, SIGILL, SIGBUS, SIGFPE, SIGSYS } = constants.signals;
-/** What a process dies of whose code or registers are not its own. */
-const faults: ReadonlySet<number | undefined> = new Set([SIGTRAP, SIGSEGV, SIGILL, SIGBUS, SIGFPE, SIGSYS]);
+const { SIGTRAP, SIGSEGV, SIGILL, SIGBUS, SIGFPE, SIGSYS, SIGPIPE } = constants.signals;
+/** What a process dies of whose code or registers are not its own, or while it answers to a criu that is no more. */
+const faults: ReadonlySet<number | undefined> = new Set([SIGTRAP, SIGSEGV, SIGILL, SIGBUS, SIGFPE, SIGSYS, SIGPIPE]);
 /** A process that criu has left in the middle of something dies of it as soon as it runs. */
 const aftermathMs = 500;
 
 /**
- * Freezes a job by `freeze`. criu changes the code of its processes for some milliseconds; where criu is killed in these (for
- * want of memory, say) they die of a fault that is not their own: the attempt is lost then and begins again, uncharged.
+ * Freezes a job by `freeze`. criu changes the code of its processes for some milliseconds; where criu ends in these (it is
+ * killed for want of memory, say, or somebody stops the job) they die of a signal that is not their own: the attempt is lost
+ * then and begins again, uncharged.
  */
 export async function freezing<T>(
   attempt: Attempt,

@@ -6,6 +6,7 @@ import type { Attempt } from '../../src/attempt.ts';
 import { freezing } from '../../src/moving/freezing.ts';
 
 const sigtrap = 5;
+const sigpipe = 13;
 let attempt: Attempt;
 let heard: string[];
 const executor = {
@@ -38,8 +39,11 @@ async function failing(code: string, meanwhile: () => void): Promise<void> {
   expect(attempt.hears).toBeUndefined();
 }
 
-test('a job that dies of a fault as criu is killed is lost', async () => {
-  await failing('CRIU_DIED', () => dies(sigtrap));
+test.for([
+  ['a fault', sigtrap],
+  ['an answer to a criu that is no more', sigpipe],
+] as const)('a job that dies of %s as criu ends is lost', async ([, signal]) => {
+  await failing('CRIU_DIED', () => dies(signal));
   expect(heard).toEqual(['lost']);
 });
 
