@@ -11,7 +11,7 @@ import { dumpToGate } from './dump.ts';
 import type { CriuProgram } from '../host/criu-program.ts';
 import { inspect } from './inspect.ts';
 import { imageFormat, imageParts, writeManifest, type ImageManifest } from './manifest.ts';
-import { freePids, readMembers } from './members.ts';
+import { freePids, readMembers, rootOf } from './members.ts';
 import { describeFile } from './program-files.ts';
 import type { RunningDigests } from './running-digests.ts';
 import { readStay } from './stay.ts';
@@ -107,7 +107,7 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
     ...(pages === undefined ? {} : { token: pages.token }),
     refusal: (reason, isHarmed) => {
       // It may simply have ended under our hands, or criu had a part in it.
-      const hasEnded = !isRunning(job.pid);
+      const hasEnded = rootOf(job.pid) === undefined;
       return cannotMove(
         job.pid,
         hasEnded ? `${reason}; it has ended` : reason,
@@ -158,16 +158,6 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
   } catch (error) {
     await dump.release();
     throw error;
-  }
-}
-
-/** @param pid of `omx-capsule run` or `thaw` */
-function isRunning(pid: number): boolean {
-  try {
-    readMembers(pid);
-    return true;
-  } catch {
-    return false;
   }
 }
 

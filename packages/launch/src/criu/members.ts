@@ -37,6 +37,15 @@ export function readMembers(pid: number, roots: Roots = machineRoots, top: numbe
   };
 }
 
+/** The job's own first process; undefined where it has ended, or is not made yet. @param pid as for `readMembers` */
+export function rootOf(pid: number): number | undefined {
+  try {
+    return readMembers(pid).root;
+  } catch {
+    return undefined;
+  }
+}
+
 function childrenOf(pid: number, roots: Roots): readonly number[] {
   return wordsOf(readText(`${roots.proc}/${pid}/task/${pid}/children`)).map(Number);
 }

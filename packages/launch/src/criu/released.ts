@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { readProcessStat } from '../host/process.ts';
 import { readText } from '../host/read.ts';
-import { readMembers } from './members.ts';
+import { readMembers, rootOf } from './members.ts';
 
 const decidedMs = 10_000;
 
@@ -61,14 +61,6 @@ async function answer(
     const said = look();
     if (said !== undefined) return said;
     if (performance.now() > deadline) return limits.otherwise;
-  }
-}
-
-function rootOf(pid: number): number | undefined {
-  try {
-    return readMembers(pid).root;
-  } catch {
-    return undefined;
   }
 }
 
