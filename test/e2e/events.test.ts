@@ -187,6 +187,25 @@ describe('omx events -f', () => {
     await startNode(home, { name: 'n1', slots: 2 });
   });
 
+  test('tells of reruns that are over before anybody could look', async () => {
+    const ids = await Promise.all(Array.from({ length: 6 }, async () => finish(home, ['--', 'true'])));
+    const { run, seen } = following(home, '--since', 'now');
+    await until(async () => {
+      await finish(home, ['--', 'true']);
+      return seen().length > 0;
+    });
+    expect((await home.omx(['rerun', ...ids, '--on', 'succeeded'])).code).toBe(0);
+    const ends = ids.map((id) => `${id}.1 job-ended`);
+    await until(() => ends.every((end) => brief(seen()).includes(end)));
+    run.kill('SIGINT');
+    expect((await run.ended).code).toBe(130);
+    expect(
+      brief(seen())
+        .filter((line) => ends.includes(line))
+        .sort(),
+    ).toEqual(ends.sort());
+  });
+
   test('outlives a restart of the queue, and tells each event once', async () => {
     const dir = traces(home, 'restart');
     const id = await submit(home, ['--array', '1-4', '--', fixture('latch'), dir]);

@@ -55,6 +55,7 @@ async function work(
 ): Promise<void> {
   const { since, follow, signal, tell } = options;
   const selected = selectors.length > 0;
+  const follower = follow ? await EventFollower.open(session, { selected, signal, tell }) : undefined;
   const selections = selected ? mergeSelections(await select(session, selectors)) : await everything(session);
   const nodes = selected ? { events: [], next: '0' } : await readNodeEvents(new EventLog(session.redis), '0');
   const feeds = selections.map((selection) => new BatchFeed(session, selection));
@@ -62,9 +63,8 @@ async function work(
     await tell(found);
     if (signal.aborted) return;
   }
-  if (!follow) return;
   const lastBatch = Math.max(0, ...selections.map(({ batch }) => batchNumber(batch.id)));
-  await new EventFollower(session, { selected, nodesAfter: nodes.next, lastBatch, signal, tell }).run(feeds);
+  await follower?.run({ feeds, nodesAfter: nodes.next, lastBatch });
 }
 
 async function everything(session: Session): Promise<Selection[]> {

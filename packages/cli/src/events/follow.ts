@@ -21,12 +21,17 @@ const mostKept = 10_000;
 interface FollowOptions {
   /** Only these batches, and until they have ended; otherwise all there are and will be, and nodes. */
   readonly selected: boolean;
+  readonly signal: AbortSignal;
+  readonly tell: (events: readonly OmxEvent[]) => Promise<void>;
+}
+
+/** What has been told when the following begins. */
+interface Told {
+  readonly feeds: readonly BatchFeed[];
   /** Where in the log of node events to go on. */
   readonly nodesAfter: string;
   /** The newest batch that is known. */
   readonly lastBatch: number;
-  readonly signal: AbortSignal;
-  readonly tell: (events: readonly OmxEvent[]) => Promise<void>;
 }
 
 interface Followed {
@@ -48,23 +53,28 @@ export class EventFollower {
   /** Batches that are over: when the newest of their events was. */
   readonly #over = new Map<BatchId, number>();
   readonly #awaited = new Map<BatchId, number>();
-  #nodesAfter: string;
-  #lastBatch: number;
+  #nodesAfter = '0';
+  #lastBatch = 0;
   #found: OmxEvent[] = [];
 
-  constructor(session: Session, options: FollowOptions) {
+  private constructor(session: Session, options: FollowOptions) {
     this.#session = session;
     this.#options = options;
     this.#news = new News(session.subscriber());
     this.#log = new EventLog(session.redis);
-    this.#nodesAfter = options.nodesAfter;
-    this.#lastBatch = options.lastBatch;
   }
 
-  /** @param feeds what has been told so far */
-  async run(feeds: readonly BatchFeed[]): Promise<void> {
+  /** Listens from here on, so that nothing is missed while what has happened so far is read. */
+  static async open(session: Session, options: FollowOptions): Promise<EventFollower> {
+    const follower = new EventFollower(session, options);
+    await follower.#news.open(!options.selected);
+    return follower;
+  }
+
+  async run({ feeds, nodesAfter, lastBatch }: Told): Promise<void> {
     const { signal, selected } = this.#options;
-    await this.#news.open(!selected);
+    this.#nodesAfter = nodesAfter;
+    this.#lastBatch = lastBatch;
     try {
       for (const feed of feeds) {
         if (feed.isOver && !selected) this.#over.set(feed.batch.id, feed.endedAt ?? 0);
@@ -138,12 +148,14 @@ export class EventFollower {
   /** New batches, such as are run again, and what happened to nodes. */
   async #poll(): Promise<void> {
     const { redis, batches } = this.#session;
+    // A batch that is run again may be over again before anybody sees it among the active ones.
+    const offered = this.#news.takeOffered();
     const [last, active] = await Promise.all([redis.get(globalKeys.lastBatch), batches.active()]);
     const now = performance.now();
     for (let number = this.#lastBatch + 1; number <= Number(last ?? 0); number += 1)
       this.#awaited.set(batchId(number), now);
     this.#lastBatch = Math.max(this.#lastBatch, Number(last ?? 0));
-    for (const id of active)
+    for (const id of [...active, ...offered])
       if (batchNumber(id) <= this.#lastBatch && !this.#followed.has(id) && !this.#awaited.has(id))
         this.#awaited.set(id, now);
     for (const [id, since] of this.#awaited) {

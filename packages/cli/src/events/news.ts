@@ -7,6 +7,7 @@ export class News {
   readonly #listener: (channel: Buffer, message: Buffer) => void;
   readonly #channels = new Map<string, BatchId>();
   readonly #changed = new Set<BatchId>();
+  readonly #offered = new Set<BatchId>();
   #queueChanged = false;
   #notify: () => void = () => {};
 
@@ -16,12 +17,18 @@ export class News {
       const name = channel.toString('latin1');
       const id = this.#channels.get(name);
       if (id !== undefined) this.#changed.add(id);
-      // A submit says `chunks b7`, somebody's wish `node n1`; what else goes on here is heard of otherwise.
-      else if (name === globalKeys.wake && /^(?:chunks|node) /.test(message.toString('latin1')))
-        this.#queueChanged = true;
-      else return;
+      else if (name !== globalKeys.wake || !this.#hearQueue(message.toString('latin1'))) return;
       this.#notify();
     };
+  }
+
+  /** A submit or a rerun says `chunks b7`, somebody's wish `node n1`; what else goes on there is heard of otherwise. */
+  #hearQueue(message: string): boolean {
+    const [reason, id] = message.split(' ');
+    if (reason === 'chunks') this.#offered.add(id as BatchId);
+    else if (reason !== 'node') return false;
+    this.#queueChanged = true;
+    return true;
   }
 
   /** @param ofQueue new batches and nodes are of interest, too */
@@ -57,6 +64,13 @@ export class News {
     const changed = this.#queueChanged;
     this.#queueChanged = false;
     return changed;
+  }
+
+  /** Batches that somebody gave to the workers, or gave again; each asked once. */
+  takeOffered(): BatchId[] {
+    const ids = [...this.#offered];
+    this.#offered.clear();
+    return ids;
   }
 
   /** Returns at the first news, or after so long. */
