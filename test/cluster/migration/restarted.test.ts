@@ -18,6 +18,9 @@ const chosen = new Set([
   'System V shared memory and semaphores',
 ]);
 
+/** So many share a node that dies; more would only wait for each other. */
+const together = 5;
+
 interface Pair {
   readonly job: Movable;
   /** The same program, which nobody disturbs. */
@@ -31,7 +34,8 @@ async function play(cluster: Cluster, those: readonly Program[]): Promise<Map<st
   expect(await cluster.omx(['drain', 'n2'])).toMatchObject({ code: 0 });
   const pairs = await Promise.all(
     those.map(async (program): Promise<[Program, Pair]> => {
-      const command = program.command(1);
+      // One that waits for nobody is to outlive the start of all the others and their images.
+      const command = program.command(program.waits ? 1 : together);
       const [job, still] = await Promise.all([
         startMovable(cluster, command, { nodes: ['n1', 'n2'] }),
         startMovable(cluster, command, { nodes: ['n3'] }),
@@ -53,9 +57,6 @@ async function play(cluster: Cluster, those: readonly Program[]): Promise<Map<st
 }
 
 const wanted = programs.filter(({ name }) => isLong || chosen.has(name));
-/** So many share a node that dies; more would only wait for each other. */
-const together = 5;
-
 for (let from = 0; from < wanted.length; from += together) {
   const group = wanted.slice(from, from + together);
   const names = group.map(({ name }) => name);
