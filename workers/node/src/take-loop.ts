@@ -134,7 +134,7 @@ export class TakeLoop {
       }
       const chunk = await delivery.take(each.name);
       if (chunk === undefined) continue;
-      const hasRest = await claim(
+      const hasOffered = await claim(
         chunk,
         (runtime) => {
           this.#latest = runtime;
@@ -143,7 +143,7 @@ export class TakeLoop {
         this.#options,
         (claimed) => executor.add(claimed),
       );
-      if (hasRest) await followUps.handOut(chunk.batch);
+      if (hasOffered) await followUps.handOut(chunk.batch);
       return 'taken';
     }
     return isAhead ? 'full' : 'nothing';

@@ -106,13 +106,11 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
     ...{ argv, log, timeoutMs, holdMs },
     ...(pages === undefined ? {} : { token: pages.token }),
     refusal: (reason, isHarmed) => {
+      if (rootOf(job.pid) !== undefined) return cannotMove(job.pid, reason, isHarmed ? 'CRIU_DIED' : 'CANNOT_MOVE');
       // It may simply have ended under our hands, or criu had a part in it.
-      const hasEnded = rootOf(job.pid) === undefined;
-      return cannotMove(
-        job.pid,
-        hasEnded ? `${reason}; it has ended` : reason,
-        isHarmed || hasEnded ? 'CRIU_DIED' : undefined,
-      );
+      return new OmxError(`the job of process ${job.pid} has ended while criu froze it: ${reason}`, {
+        code: 'CRIU_DIED',
+      });
     },
   });
   try {
@@ -175,7 +173,7 @@ async function seal(
   return writeManifest(image, { ...rest, files: await digestImage(image, undefined, running) });
 }
 
-function cannotMove(pid: number, reason: string, code = 'CANNOT_MOVE'): OmxError {
+function cannotMove(pid: number, reason: string, code: 'CANNOT_MOVE' | 'CRIU_DIED' = 'CANNOT_MOVE'): OmxError {
   return new OmxError(`the job of process ${pid} cannot be moved now: ${reason}`, {
     code,
     hint: 'it goes on where it is',
