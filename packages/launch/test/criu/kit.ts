@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bytesOf, type Bytes, type Usage } from '@omx/core';
-import { afterAll, afterEach } from 'vitest';
+import { afterAll, afterEach, expect } from 'vitest';
 import { until } from '../../../../test/kit/until.ts';
 import {
   capsuleBinary,
@@ -177,7 +177,7 @@ export class Job {
     if (where === 'other') cpSync(this.job.folder, folder, { recursive: true, preserveTimestamps: true });
     const copy = await this.thaw(folder);
     await frozen.end();
-    await copy.go();
+    expect(await copy.go()).toBe(true);
     this.took(copy);
   }
 

@@ -48,7 +48,7 @@ test.each(shapes)(
     expect(await checkImage(job.image, theCriu())).toEqual(manifest);
     const copy = await capsule.thaw(manifest);
     await frozen.end();
-    await copy.go();
+    expect(await copy.go()).toBe(true);
     job.took({ ...copy, child });
     const moved = await job.finish().end();
     expect(moved).toMatchObject({ out: still.out, err: '', ended: still.ended });
@@ -77,7 +77,7 @@ test(
     await expect(capsule.thaw(manifest)).rejects.toMatchObject({ code: 'CANNOT_THAW' });
     const copy = await job.thaw(folder);
     await frozen.end();
-    await copy.go();
+    expect(await copy.go()).toBe(true);
     job.took(copy);
     await until(() => readMembers(copy.job.pid).pids.length > 1);
     expect((await job.finish().end()).status?.exitCode).toBe(5);

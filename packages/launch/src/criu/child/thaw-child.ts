@@ -20,7 +20,7 @@ import { readStatus, wholeUsage } from '../status.ts';
 import { readStay, withoutTimes } from '../stay.ts';
 import { cannotThaw, forgetPeak } from '../prepare.ts';
 import { checkImage } from '../thaw.ts';
-import { hasBecome, isGone } from '../vanish.ts';
+import { becomes, isGone } from '../vanish.ts';
 
 export interface ThawChildOptions {
   readonly criu: CriuProgram;
@@ -117,7 +117,7 @@ export async function thawChild(options: ThawChildOptions): Promise<ChildCopy> {
         const passed = await gate.pass();
         gate.close();
         if (!passed) throw new OmxError(`the copy made from ${image} is gone`, { code: 'SLIPPED' });
-        await hasBecome(maker, waiterArgv(waiter), releasedMs);
+        await becomes(maker, waiterArgv(waiter), releasedMs);
       },
       runUntil: (ns) => void keeper.stdin.write(`${ns}\n`),
       signal: (number) => {
