@@ -229,8 +229,11 @@ export class NodeWorker {
       await parts.moving.children.leave();
       // Not waited for: the queue may be away.
       parts.moving.balancer.close().catch((error: unknown) => this.#failed(error));
+      const { arrivals, departures } = parts.moving.handOver;
+      // First, as what is still to come has to go again.
+      await arrivals.close();
       if (options.keepJobs !== true) await giveAwayAndLeave(parts, this.#attempts, this.#options);
-      await parts.moving.handOver.close();
+      await departures.close();
       if (options.keepJobs !== true) await parts.executor.giveUp();
       await parts.moving.children.away.close();
       await parts.pool.close();

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { attemptId, indexOf, OmxError } from '@omx/core';
 import { checkDigest, checkImage, type EndedEvent, type Shepherd } from '@omx/launch';
@@ -43,6 +44,9 @@ const lookMs = 500;
 /** An image that is kept is fetched out of the arrivals soon after it is complete. */
 const keptMs = 300_000;
 const tries = 3;
+/** A source that lives commits, or tells that it does not, much sooner. */
+const decidedMs = 10_000;
+const closingLookMs = 20;
 
 /** The target's side of the hand-over, which the README beside this file describes. */
 export class Arrivals {
@@ -152,7 +156,7 @@ export class Arrivals {
     const found = await this.#find(request);
     if (found !== undefined)
       await this.#inTurn(found.arrival, async () => {
-        if (!(await this.#isOurs(found.arrival))) await this.#drop(found.key, found.arrival);
+        if (!namesUs(found.arrival, await this.#record(found.arrival))) await this.#drop(found.key, found.arrival);
       });
     return { done: true };
   }
@@ -187,16 +191,36 @@ export class Arrivals {
     for (const [key, arrival] of this.#all) if (arrival.timer === undefined) this.#watch(key, arrival);
   }
 
-  /** Nothing more comes here; what has not arrived for good stays where it was. */
+  /**
+   * Nothing more comes here. What has not arrived as a whole stays where it was; of the rest the source may have ended the
+   * original already, so that it is kept until the record says whose it is.
+   */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const [place, arrival] of [...this.#all]) {
-      await this.#inTurn(arrival, async () => {
-        if (!(await this.#isOurs(arrival).catch(() => false))) await this.#drop(place, arrival);
-      });
-      // With what is left of it.
-      await arrival.busy;
+    const deadline = performance.now() + decidedMs;
+    await Promise.all([...this.#all].map(async ([place, arrival]) => this.#closeOne(place, arrival, deadline)));
+  }
+
+  async #closeOne(place: string, arrival: Arrival, deadline: number): Promise<void> {
+    const { holdsLease, attempts } = this.#options;
+    await this.#inTurn(arrival, async () => {
+      if (!arrival.isComplete) await this.#drop(place, arrival);
+    });
+    while (arrival.isOver !== true && holdsLease() && performance.now() < deadline) {
+      // The queue may be away.
+      await this.#look(place, arrival).catch(() => undefined);
+      await delay(closingLookMs);
     }
+    await this.#inTurn(arrival, async () => {
+      if (arrival.isOver === true) return;
+      // Nobody knows. The next worker will, and finds what has arrived.
+      arrival.isOver = true;
+      clearInterval(arrival.timer);
+      await arrival.copy?.abort().catch(() => undefined);
+      if (arrival.attempt !== undefined) attempts.remove(arrival.attempt);
+    });
+    // With what is left of it.
+    await arrival.busy;
   }
 
   /** The shepherd is gone: who comes next sees to all that was begun, and nothing of it may be touched from here. */
@@ -365,10 +389,6 @@ export class Arrivals {
     const [snapshot] = await this.#options.jobs.read(runtime.batch, [name.ordinal]);
     if (snapshot === undefined) throw new Error(`no record of job ${name.ordinal} of ${name.batch}`);
     return snapshot;
-  }
-
-  async #isOurs(arrival: Arrival): Promise<boolean> {
-    return namesUs(arrival, await this.#record(arrival));
   }
 
   async #inTurn<T>(arrival: Arrival, work: () => Promise<T>): Promise<T> {

@@ -103,12 +103,6 @@ export class HandOver {
     await this.#cutShort.begin();
   }
 
-  /** Nothing comes or goes any more. */
-  async close(): Promise<void> {
-    await this.departures.close();
-    await this.arrivals.close();
-  }
-
   /** The shepherd is gone. Another of these takes up what was begun; nothing may be done from here any more. */
   async abandon(): Promise<void> {
     this.departures.abandon();
