@@ -43,7 +43,7 @@ for (const program of programs) {
     [job, still].forEach(finish);
     await ends(cluster, job, still);
     expect(await jobOf(cluster, job.id)).toMatchObject({ attempt: 1, migrations: times });
-    await likeUndisturbed(cluster, program, job, still);
+    await likeUndisturbed(cluster, program, command, job, still);
     await nothingLeft(cluster, job, ['n1', 'n2', 'n3']);
   });
 }

@@ -22,6 +22,7 @@ const chosen = new Set([
 const together = 5;
 
 interface Pair {
+  readonly command: readonly string[];
   readonly job: Movable;
   /** The same program, which nobody disturbs. */
   readonly still: Movable;
@@ -40,7 +41,7 @@ async function play(cluster: Cluster, those: readonly Program[]): Promise<Map<st
         startMovable(cluster, command, { nodes: ['n1', 'n2'] }),
         startMovable(cluster, command, { nodes: ['n3'] }),
       ]);
-      return [program, { job, still }];
+      return [program, { command, job, still }];
     }),
   );
   await Promise.all(pairs.map(async ([program, { job }]) => begins(cluster, job, program)));
@@ -70,10 +71,10 @@ for (let from = 0; from < wanted.length; from += together) {
       const { skip: isMissing, meta } = skipUnless('netns', 'criu', ...program.needs);
       skip(isMissing, meta.skipReason);
       if (played?.in !== cluster.shared) played = { in: cluster.shared, pairs: play(cluster, those) };
-      const { job, still } = (await played.pairs).get(program.name) as Pair;
+      const { command, job, still } = (await played.pairs).get(program.name) as Pair;
       await ends(cluster, job, still);
       expect(await jobOf(cluster, job.id)).toMatchObject({ node: 'n2' });
-      await likeUndisturbed(cluster, program, job, still);
+      await likeUndisturbed(cluster, program, command, job, still);
       expect((await cluster.omx(['why', job.id])).stdout).toMatch(/image/);
       await nothingLeft(cluster, job, ['n2', 'n3']);
     });
