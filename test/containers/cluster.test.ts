@@ -73,7 +73,8 @@ describe('three nodes in containers', skipUnlessContainers(), () => {
     const rescued = await startedAgain(job.batch, victim.jobs);
     for (const index of victim.jobs)
       expect(Date.parse(at(rescued, index).startedAt ?? '') - pausedAt).toBeLessThan(rescueMs);
-    expect(await victim.node.processes(job.folder)).toHaveLength(victim.jobs.length);
+    // And a shell that was just about to ask for the date.
+    expect((await victim.node.processes(job.folder)).length).toBeGreaterThanOrEqual(victim.jobs.length);
 
     await victim.node.unpause();
     await until(() => victim.node.processes(job.folder), { is: (found) => found.length === 0, timeoutMs: 20_000 });
