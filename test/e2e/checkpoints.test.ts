@@ -14,6 +14,7 @@ import {
   waitFor,
   workerPid,
 } from '../kit/batches.ts';
+import { criuAfter } from '../kit/criu-after.ts';
 import { useHome } from '../kit/home.ts';
 import { skipUnless } from '../kit/needs.ts';
 import { until } from '../kit/until.ts';
@@ -109,20 +110,25 @@ describe('a checkpoint', () => {
   });
 
   test('is thawed again where the worker dies over it', here, async () => {
-    await twoNodes();
+    const begun = join(home.work, 'thawing');
+    const slow = `case "$*" in restore*/resuming/*) echo >${begun}; sleep 1;; esac`;
+    const args = ['--lease', '3s'];
+    const env = { OMX_CRIU: criuAfter(home.work, slow) };
+    await startNode(home, { name: 'n1', args, env });
+    await startNode(home, { name: 'n2', args, env });
     const job = await startCounting();
     expect(await home.omx(['checkpoint', job])).toMatchObject({ code: 0, stderr: '' });
     const node = await nodeOf(job);
     const other = node === 'n1' ? 'n2' : 'n1';
     await crash(node);
-    const thawing = join(home.dir, 'nodes', other, 'resuming', `${job}#2`, 'log');
-    await until(() => existsSync(thawing), { timeoutMs: 30_000 });
+    await until(() => existsSync(begun), { timeoutMs: 30_000 });
     await killNow(workerPid(home, other));
     await startNode(home, { name: other });
     open(join(home.work, 'finish'));
     expect(await waitFor(home, job)).toBe(0);
     expect(await logsOf(home, job)).toBe(counted);
     expect(await jobOf(home, job)).toMatchObject({ outcome: 'succeeded', attempt: 2 });
+    expect((await why(job)).match(/#2 goes on at n[12] from the image/g)).toHaveLength(1);
     await nothingKept([other]);
   });
 

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,9 +6,9 @@ import { NodeStore, connect } from '@omx/queue';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { jobOf, linesOf, open, startNode, submit, traces, waitFor } from '../kit/batches.ts';
+import { criuAfter } from '../kit/criu-after.ts';
 import { useHome } from '../kit/home.ts';
 import { skipUnless } from '../kit/needs.ts';
-import { root } from '../kit/open-home.ts';
 import { ownMounts } from '../kit/own-mounts.ts';
 import { fixture } from '../kit/ran.ts';
 import { until } from '../kit/until.ts';
@@ -35,22 +34,12 @@ async function said(...args: string[]): Promise<{ code: number; text: string }> 
   return { code, text: stdout + stderr };
 }
 
-/** A CRIU before which something else is done. @param script of a shell, where `$real` is the real one */
-function criuAfter(script: string): string {
-  const getCriu = join(root, 'packages/cli/setup/get-criu.sh');
-  const real = execFileSync('sh', [getCriu, '--where'], { encoding: 'utf8' }).trim();
-  const path = join(home.work, 'criu');
-  writeFileSync(path, `#!/bin/sh\nreal=${real}\n${script}\nexec $real "$@"\n`);
-  chmodSync(path, 0o755);
-  return path;
-}
-
 test('while a worker still tries its CRIU out, jobs wait for it, and it is said that it does', here, async () => {
   const go = join(home.work, 'criu-goes');
   await startNode(home, { name: 'n1', args: ['--launcher', 'plain'] });
   const { job: moving, go: end } = await latch('plain', ['--node', 'n1']);
   const slow = `case " $* " in *" dump "*) until [ -e ${go} ]; do sleep 0.05; done;; esac`;
-  await startNode(home, { name: 'n2', env: { OMX_CRIU: criuAfter(slow) } });
+  await startNode(home, { name: 'n2', env: { OMX_CRIU: criuAfter(home.work, slow) } });
   expect((await said('nodes')).text).toMatch(/n2 .*plain,criu\?/);
   expect(await said('migrate', moving, '--to', 'n2')).toEqual({
     code: 1,
@@ -159,7 +148,7 @@ test(
     *" cpuinfo dump "*) $real "$@" && while [ "$1" != --images-dir ]; do shift; done; printf 1 >>"$2"/cpuinfo.img; exit;;
     *" cpuinfo check "*) echo 'Error (criu/cr-check.c:1): CPU features do not match'; exit 1;;
   esac`;
-    await startNode(home, { name: 'n3', env: { OMX_CRIU: criuAfter(lacking) } });
+    await startNode(home, { name: 'n3', env: { OMX_CRIU: criuAfter(home.work, lacking) } });
     await hasCriu('n3');
     expect(await checksOf('moves')).toContainEqual(
       expect.objectContaining({
