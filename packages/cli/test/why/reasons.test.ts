@@ -252,4 +252,8 @@ test('notes that are about the job', () => {
   expect(notesOfJob(notes, 'b7.7', running)).toEqual([notes[0]]);
   expect(notesOfJob(notes, 'b7.8', endedJob({ kind: 'cancelled', by: 'user' }))).toEqual([notes[2]]);
   expect(notesOfJob(notes, 'b7.8', { ...running, crashes: 1 })).toEqual([notes[3]]);
+  // An attempt that went with its node before its start was on record.
+  expect(notesOfJob(notes, 'b7.8', { ...running, attempt: 2 })).toEqual([notes[3]]);
+  expect(notesOfJob(notes, 'b7.8', { ...freshJob('queued', now), attempt: 1 })).toEqual([notes[3]]);
+  expect(notesOfJob(notes, 'b7.8', freshJob('queued', now))).toEqual([]);
 });
