@@ -143,7 +143,7 @@ export class Guests {
     const all = [...this.#all.values()];
     await Promise.all(all.filter(({ state }) => state !== 'ended').map(async (guest) => this.#kill(guest)));
     // The queue may be away; then their homes find out by themselves.
-    await Promise.race([this.#askAll(), delay(answerMs)]);
+    await Promise.race([this.#askAll(), delay(answerMs, undefined, { ref: false })]);
   }
 
   /** No more come, and none stays. */
