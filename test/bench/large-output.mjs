@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { bin, pair, run, seconds, withHome } from './measure.mjs';
+import { bin, pair, run, seconds, warmMemory, withHome } from './measure.mjs';
 
 /** One job that writes much. In the form of `questions.mjs`. */
 export const largeOutput = [
@@ -14,10 +14,13 @@ export const largeOutput = [
         run('sh', ['-c', `head -c ${bytes} /dev/zero > "$0"`, source]);
         home.omx(['run', '-q', '--', '/bin/true']);
         const before = home.workerRss();
+        // Each into a file of its own, as omx does.
+        let copies = 0;
         const { ours, theirs, ratio } = pair(
           () => home.omx(['submit', '-q', '--wait', '--', 'cat', source]),
-          () => run('sh', ['-c', 'cat "$0" > "$1"', source, `${home.dir}/plain`]),
-          short ? 1 : 3,
+          () => run('sh', ['-c', 'cat "$0" > "$1"', source, `${home.dir}/plain${(copies += 1)}`]),
+          short ? 1 : 5,
+          () => warmMemory((1.2 * bytes) / 2 ** 20),
         );
         const read = seconds(() => {
           const count = run('sh', ['-c', `"$0" "$1" logs last | wc -c`, process.execPath, bin], {

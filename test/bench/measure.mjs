@@ -167,6 +167,14 @@ export function missingProgram(...names) {
   return absent.length === 0 ? undefined : `${absent.join(', ')} not found on PATH`;
 }
 
+/**
+ * Takes so much memory and gives it back, right before something that will need as much is measured: a page that a virtual machine
+ * has not had before is got from its host, for ten times the time, and so who comes second would seem the faster.
+ */
+export function warmMemory(mib) {
+  run(process.execPath, ['-e', `Buffer.alloc(${mib} * 2 ** 20, 1)`]);
+}
+
 /** Seconds one call takes. */
 export function seconds(work) {
   const start = performance.now();
@@ -174,12 +182,14 @@ export function seconds(work) {
   return (performance.now() - start) / 1000;
 }
 
-/** Two things timed in turn, so that a machine that slows down slows both; medians and their ratio. */
-export function pair(ours, theirs, rounds) {
+/** Two things timed in turn, so that a machine that slows down slows both; medians and their ratio. `before` each, untimed. */
+export function pair(ours, theirs, rounds, before = () => {}) {
   const a = [];
   const b = [];
   for (let round = 0; round < rounds; round += 1) {
+    before();
     a.push(seconds(ours));
+    before();
     b.push(seconds(theirs));
   }
   const ratios = a.map((time, round) => time / b[round]);

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { median, openHome, pair, root, run, seconds } from './measure.mjs';
+import { median, openHome, pair, root, run, seconds, warmMemory } from './measure.mjs';
 
 /** What moving costs, and what it costs to be movable. In the form of `questions.mjs`; `missing` says why it cannot be asked. */
 export const migrationQuestions = [
@@ -125,7 +125,16 @@ function withMovable(program, mib, jobs, work) {
 }
 
 function pauseOfMove(program, mib) {
-  return Number(withMovable(program, mib, 1, (home, id, [second]) => void home.omx(['migrate', id, '--to', second])));
+  const move = (home, id, [second]) => {
+    warmForMove(mib);
+    home.omx(['migrate', id, '--to', second]);
+  };
+  return Number(withMovable(program, mib, 1, move));
+}
+
+/** Its memory twice as an image and once as memory again, and what programs need. */
+function warmForMove(mib) {
+  warmMemory(3 * mib + 128);
 }
 
 /** As the manual pages say; $0 is criu. The job has a session of its own, and is buried by whoever started it, so that its number is free again. */
@@ -143,6 +152,7 @@ function pauseByHand(program, folder, mib) {
   const work = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : folder, 'omx-bench-'));
   try {
     for (const name of ['from', 'to']) mkdirSync(join(work, name));
+    warmForMove(mib);
     run('sh', ['-c', moveByHand, criu, program, String(mib)], { cwd: work, stdio: 'ignore' });
     awaitThat(() => readFileSync(join(work, 'out'), 'utf8').endsWith('\n'));
     return Number(readFileSync(join(work, 'out'), 'utf8'));
