@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { expect, test } from 'vitest';
 
 import {
@@ -19,6 +21,8 @@ const home = useHome();
 
 const script = 'echo "$OMX_JOB $OMX_ATTEMPT" >>"$1/ran"; echo "out $OMX_JOB"; echo "err $OMX_JOB" >&2';
 const count = 6000;
+/** Some are left, however long the commands take that follow: until there is a file `go`. */
+const endless = `if [ "$OMX_JOB" -gt 5000 ]; then until [ -e "$1/go" ]; do sleep 0.02; done; fi; ${script}`;
 const indices = (jobs: number): number[] => Array.from({ length: jobs }, (_, at) => at + 1);
 
 /** The jobs that ran, each as often as it did. What was claimed and not started when a worker died runs in its next attempt. */
@@ -57,7 +61,7 @@ test('a worker killed at full speed loses no short job, runs none twice, and no 
 
 test('a batch of short jobs that is cancelled starts no more of them', async () => {
   const dir = traces(home, 'cancelled');
-  const id = await submit(home, ['--array', `1-${count}`, '--', 'sh', '-c', script, '-', dir]);
+  const id = await submit(home, ['--array', `1-${count}`, '--', 'sh', '-c', endless, '-', dir]);
   await until(() => linesOf(`${dir}/ran`).length >= 300, { timeoutMs: 20_000 });
   expect((await home.omx(['cancel', id])).code).toBe(0);
   expect(await waitFor(home, id)).toBe(1);
@@ -97,12 +101,14 @@ test('a long job among short ones keeps none of them waiting', async () => {
 test('a node that is drained gives back what has not started', async () => {
   const dir = traces(home, 'drained');
   expect((await home.omx(['up', '--workers', '2', '--slots', '1'])).code).toBe(0);
-  const id = await submit(home, ['--array', `1-${count}`, '--', 'sh', '-c', script, '-', dir]);
+  const id = await submit(home, ['--array', `1-${count}`, '--', 'sh', '-c', endless, '-', dir]);
   await until(() => linesOf(`${dir}/ran`).length >= 300, { timeoutMs: 20_000 });
   const [{ name } = { name: '' }] = (await home.omx(['nodes', '--json'])).jsonLines();
   expect((await home.omx(['drain', name])).code).toBe(0);
   // What it had heard of by then may start yet.
-  const drained = Date.now() + 300;
+  await delay(300);
+  const drained = Date.now();
+  open(`${dir}/go`);
   expect(await waitFor(home, id)).toBe(0);
   expect(ranIn(dir)).toEqual(indices(count));
   const later = (await jobsOf(home, id)).filter(({ startedAt }) => Date.parse(startedAt ?? '') > drained);
