@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 import { expect, test } from 'vitest';
 
 import {
@@ -21,8 +19,9 @@ const home = useHome();
 
 const script = 'echo "$OMX_JOB $OMX_ATTEMPT" >>"$1/ran"; echo "out $OMX_JOB"; echo "err $OMX_JOB" >&2';
 const count = 6000;
-/** Some are left, however long the commands take that follow: until there is a file `go`. */
-const endless = `if [ "$OMX_JOB" -gt 5000 ]; then until [ -e "$1/go" ]; do sleep 0.02; done; fi; ${script}`;
+/** Some are left, however long the commands take that follow: until there is a file `go`, or one for the node. */
+const atGate = 'until [ -e "$1/go" ] || [ -e "$1/go-$OMX_NODE" ]; do sleep 0.02; done';
+const endless = `if [ "$OMX_JOB" -gt 5000 ]; then ${atGate}; fi; ${script}`;
 const indices = (jobs: number): number[] => Array.from({ length: jobs }, (_, at) => at + 1);
 
 /** The jobs that ran, each as often as it did. What was claimed and not started when a worker died runs in its next attempt. */
@@ -105,8 +104,11 @@ test('a node that is drained gives back what has not started', async () => {
   await until(() => linesOf(`${dir}/ran`).length >= 300, { timeoutMs: 20_000 });
   const [{ name } = { name: '' }] = (await home.omx(['nodes', '--json'])).jsonLines();
   expect((await home.omx(['drain', name])).code).toBe(0);
-  // What it had heard of by then may start yet.
-  await delay(300);
+  // What had been given to its shepherd by then may start yet.
+  open(`${dir}/go-${name}`);
+  const stateOf = async (): Promise<unknown> =>
+    (await home.omx(['nodes', '--json'])).jsonLines().find((node) => node['name'] === name)?.['state'];
+  await until(stateOf, { is: (state) => state === 'drained' });
   const drained = Date.now();
   open(`${dir}/go`);
   expect(await waitFor(home, id)).toBe(0);
