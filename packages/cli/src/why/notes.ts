@@ -1,5 +1,6 @@
 import type { Job } from '@omx/core';
 
+import { attemptsOver } from '../events/job-events.ts';
 import { localTime } from '../render/times.ts';
 
 /** A line of a batch's notes as people read it. */
@@ -17,13 +18,9 @@ export function notesOfJob(notes: readonly string[], id: string, job: Job): stri
     if (/\bb\d+\.\d+#/.test(text)) return false;
     if (job.status === 'ended' && job.outcome.kind === 'cancelled') return text.startsWith('cancelled');
     if (job.status === 'held') return /\bheld\b/.test(text);
-    return hadEarlierAttempt(job) && /\bfreed\b/.test(text);
+    // An attempt may have gone with a node before its start was on record: then nothing else tells of it.
+    return (job.crashes > 0 || attemptsOver(job) > 0) && /\bfreed\b/.test(text);
   });
-}
-
-/** It may have gone with a node before its start was on record: then nothing else tells of it. */
-function hadEarlierAttempt({ attempt, crashes, status }: Job): boolean {
-  return crashes > 0 || attempt > (status === 'queued' ? 0 : 1);
 }
 
 function mentions(text: string, id: string): boolean {
