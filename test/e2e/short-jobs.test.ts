@@ -106,9 +106,7 @@ test('a node that is drained gives back what has not started', async () => {
   expect((await home.omx(['drain', name])).code).toBe(0);
   // What had been given to its shepherd by then may start yet.
   open(`${dir}/go-${name}`);
-  const stateOf = async (): Promise<unknown> =>
-    (await home.omx(['nodes', '--json'])).jsonLines().find((node) => node['name'] === name)?.['state'];
-  await until(stateOf, { is: (state) => state === 'drained' });
+  expect((await home.omx(['drain', '--wait', name])).code).toBe(0);
   const drained = Date.now();
   open(`${dir}/go`);
   expect(await waitFor(home, id)).toBe(0);
