@@ -1,6 +1,6 @@
 /*
  * burner MODE SECONDS: uses that much processor time, whatever the machine's speed and load, and prints the same lines each
- * time. A move sets the process's clock back; such a step counts as nothing, so the sum is what was really used.
+ * time (burn.h).
  *
  * It ends when there is a file "finish".
  *
@@ -12,6 +12,7 @@
  *   memory   touches 64 MiB, checks them at the end
  */
 #define _GNU_SOURCE
+#include "../../../../../test/fixtures/migration/burn.h"
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -23,34 +24,10 @@
 #include <time.h>
 #include <unistd.h>
 
-static double used(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static double total, last;
-
-static void burn(double seconds) {
-  static volatile unsigned work;
-  for (double until = total + seconds; total < until;) {
-    for (int i = 0; i < 50000; i++) work = work * 31 + 7;
-    double now = used();
-    if (now > last) total += now - last;
-    last = now;
-  }
-}
-
 static volatile sig_atomic_t ticks;
 static void tick(int number) {
   (void)number;
   ticks++;
-}
-
-/* Near its end it waits for the test to have moved it as often as it wants. */
-static void wait_for_test(void) {
-  struct timespec pause = {0, 20000000};
-  while (access("finish", F_OK) != 0) nanosleep(&pause, NULL);
 }
 
 static void pieces(const char *name, double seconds, void (*between)(int)) {
@@ -91,7 +68,6 @@ int main(int argc, char **argv) {
       if (fork() != 0) continue;
       char name[16];
       snprintf(name, sizeof name, "child %d", i);
-      last = used();
       pieces(name, seconds / 4, NULL);
       _exit(i);
     }
@@ -128,7 +104,6 @@ int main(int argc, char **argv) {
     size_t size = 8 << 20;
     uint64_t *memory = malloc(size * sizeof *memory), sum = 0;
     for (size_t i = 0; i < size; i++) memory[i] = i * 2654435761u;
-    last = used();
     pieces("memory", seconds, NULL);
     for (size_t i = 0; i < size; i++) sum += memory[i];
     dprintf(1, "sum %llx\n", (unsigned long long)sum);
