@@ -126,16 +126,14 @@ function withMovable(program, mib, jobs, work) {
 
 function pauseOfMove(program, mib) {
   const move = (home, id, [second]) => {
-    warmForMove(mib);
+    warmMemory(3 * mib + besides);
     home.omx(['migrate', id, '--to', second]);
   };
   return Number(withMovable(program, mib, 1, move));
 }
 
-/** Its memory twice as an image and once as memory again, and what programs need. */
-function warmForMove(mib) {
-  warmMemory(3 * mib + 128);
-}
+/** MiB that programs need, besides the job's memory: twice as an image, and once as memory again. */
+const besides = 128;
 
 /** As the manual pages say; $0 is criu. The job has a session of its own, and is buried by whoever started it, so that its number is free again. */
 const moveByHand = `
@@ -152,7 +150,8 @@ function pauseByHand(program, folder, mib) {
   const work = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : folder, 'omx-bench-'));
   try {
     for (const name of ['from', 'to']) mkdirSync(join(work, name));
-    warmForMove(mib);
+    // Here the job itself is yet to start.
+    warmMemory(4 * mib + besides);
     run('sh', ['-c', moveByHand, criu, program, String(mib)], { cwd: work, stdio: 'ignore' });
     awaitThat(() => readFileSync(join(work, 'out'), 'utf8').endsWith('\n'));
     return Number(readFileSync(join(work, 'out'), 'utf8'));
