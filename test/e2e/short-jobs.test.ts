@@ -115,3 +115,18 @@ test('a node that is drained gives back what has not started', async () => {
   expect(later.length).toBeGreaterThan(0);
   expect(later.filter(({ node }) => node === name)).toEqual([]);
 });
+
+test('no more short jobs run at once than there are slots', async () => {
+  const dir = traces(home, 'places');
+  expect((await home.omx(['up', '--slots', '2'])).code).toBe(0);
+  // Each takes one of two places, of which there must be one.
+  const place = 'cd "$1"; if mkdir a 2>/dev/null; then p=a; else mkdir b || exit 9; p=b; fi; sleep 0.001; rmdir $p';
+  const id = await submit(home, ['--array', '1-3000', '--', 'sh', '-c', place, '-', dir]);
+  // Whoever looks takes processor time, so that some jobs last longer, and those behind them are called back.
+  const ended = async (): Promise<number> => {
+    const { succeeded = 0, failed = 0 } = await countsOf(home, id);
+    return succeeded + failed;
+  };
+  await until(ended, { is: (jobs) => jobs === 3000, timeoutMs: 60_000 });
+  expect(await countsOf(home, id)).toMatchObject({ succeeded: 3000 });
+});

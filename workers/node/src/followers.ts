@@ -25,6 +25,8 @@ export class Followers {
   /** By all that are in them. */
   readonly #rowOf = new Map<Attempt, Row>();
   readonly #waiting = new Set<Attempt>();
+  /** Of those that wait, who has been told to come back and has not answered. */
+  readonly #recalled = new Set<Attempt>();
 
   /** Those that wait for another to end. */
   get waiting(): ReadonlySet<Attempt> {
@@ -82,11 +84,11 @@ export class Followers {
     const row = this.#rowOf.get(lead);
     if (row === undefined || row.lead !== lead) return [];
     row.isClosed = true;
-    return row.waiting;
+    return this.#recall(row.waiting);
   }
 
   /** So many that wait patiently could start now: nobody joins their rows any more. @returns them */
-  closePatient(count: number): Attempt[] {
+  closePatient(count: number): readonly Attempt[] {
     const found: Attempt[] = [];
     for (const row of this.#rows) {
       const last = row.waiting.at(-1);
@@ -95,19 +97,20 @@ export class Followers {
       row.isClosed = true;
       found.push(last);
     }
-    return found;
+    return this.#recall(found);
   }
 
   /** Nobody joins any row until its next has started. @returns all that wait */
   closeAll(): readonly Attempt[] {
     for (const row of this.#rows) row.isClosed = true;
-    return [...this.#waiting];
+    return this.#recall([...this.#waiting]);
   }
 
   /** It has ended, or will not start. @returns the one that starts for it */
   over(attempt: Attempt): Attempt | undefined {
     const row = this.#rowOf.get(attempt);
     this.#rowOf.delete(attempt);
+    this.#recalled.delete(attempt);
     if (row === undefined) return undefined;
     if (row.lead !== attempt) {
       row.waiting.splice(row.waiting.indexOf(attempt), 1);
@@ -122,15 +125,26 @@ export class Followers {
     row.lead = next;
     row.isClosed = false;
     this.#waiting.delete(next);
+    this.#recalled.delete(next);
     return next;
+  }
+
+  #recall(waiting: readonly Attempt[]): readonly Attempt[] {
+    for (const attempt of waiting) this.#recalled.add(attempt);
+    return waiting;
   }
 
   *#rowsFor(like: Attempt): Iterable<Row> {
     for (const row of this.#rows) {
-      const { lead } = row;
-      if (row.isClosed || !mayBeFollowed(lead)) continue;
+      const { lead, waiting } = row;
+      if (row.isClosed || !mayBeFollowed(lead) || this.#mayBeGone(waiting.at(-1))) continue;
       if (takesTheSame(lead, like)) yield row;
     }
+  }
+
+  /** The shepherd may know already that it does not start, and would start at once whoever is to follow it. */
+  #mayBeGone(last: Attempt | undefined): boolean {
+    return last !== undefined && (this.#recalled.has(last) || last.cancelledBy !== undefined || last.fenced === true);
   }
 }
 

@@ -132,6 +132,30 @@ test('a row that is closed is joined by nobody until the next of it runs', () =>
   expect(followers.add([attemptOf()], 1)).toEqual([a]);
 });
 
+test('nobody follows one that may have come back, until its answer is here', () => {
+  const followers = new Followers();
+  const lead = leadOf(followers);
+  const [a, b, c] = [attemptOf(), attemptOf(), attemptOf()];
+  for (const attempt of [a, b, c]) followers.add([attempt], 1);
+  expect(followers.close(lead)).toEqual([a, b, c]);
+  expect(followers.over(lead)).toBe(a);
+  a.phase = 'running';
+  expect(followers.room(attemptOf(), 1)).toBe(0);
+  expect(followers.over(b)).toBeUndefined();
+  expect(followers.add([attemptOf()], 1)).toEqual([]);
+  expect(followers.over(c)).toBeUndefined();
+  expect(followers.add([b], 1)).toEqual([a]);
+});
+
+test.for([{ cancelledBy: 'user' as const }, { fenced: true }])('nor one that is not to start: %o', (state) => {
+  const followers = new Followers();
+  leadOf(followers);
+  const waiting = attemptOf();
+  followers.add([waiting], 1);
+  Object.assign(waiting, state);
+  expect(followers.add([attemptOf()], 1)).toEqual([]);
+});
+
 test('all rows are closed at once', () => {
   const followers = new Followers();
   const leads = [leadOf(followers), leadOf(followers)];
