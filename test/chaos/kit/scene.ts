@@ -199,8 +199,16 @@ function processOf(ground: Ground, { job, attempt }: Execution): number {
 /** By its number outside of its machine. */
 function mainOf({ shared }: Ground, job: string, attempt: number): number | undefined {
   const [id = ''] = job.split('.');
-  const isMain = (pid: number): boolean => !readFileSync(`/proc/${pid}/cmdline`, 'latin1').endsWith('\0child\0');
   return living(shared, id).find((each) => each.attempt === `${job}#${attempt}` && isMain(each.pid))?.pid;
+}
+
+function isMain(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/cmdline`, 'latin1').endsWith('\0child\0');
+  } catch {
+    // It has ended since it was found.
+    return false;
+  }
 }
 
 function isStopped(pid: number): boolean {

@@ -156,9 +156,9 @@ describe('the job goes on where it is', () => {
       const look = (): void => void (pagesIn(image).length > 0 ? resolve() : setImmediate(look));
       look();
     });
-    await watch;
-    await pages.stop();
-    await stays(job, freezing, /node that was to take its memory/);
+    // Together, as it may be refused before the stopped one has ended.
+    const stopped = watch.then(() => pages.stop());
+    await Promise.all([stays(job, freezing, /node that was to take its memory/), stopped]);
     await expect(pages.done).rejects.toMatchObject({ code: 'SHIP_FAILED' });
   });
 });
