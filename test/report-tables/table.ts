@@ -2,7 +2,7 @@ import { bashTime } from '../../packages/cli/src/render/times.ts';
 import type { DrainTimes } from './drain.ts';
 import { type Experiment, type Setup, setups, type Times } from './experiments.ts';
 
-export type Measured = Readonly<Record<Setup, Times>>;
+type Measured = Readonly<Record<Setup, Times>>;
 
 const machines: Readonly<Record<Setup, string>> = {
   A: '(A) the fast node',
@@ -61,7 +61,7 @@ export function drainTable(
 }
 
 /** How much faster the three are than one. */
-export function speedUpOf({ B, C }: Measured): number {
+function speedUpOf({ B, C }: Measured): number {
   return C.real / B.real;
 }
 

@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { type OpenHome, openHome } from '../open-home.ts';
 import { until } from '../until.ts';
 import { isolation } from './isolation.ts';
-import { type Machine, openMachine, openSwitch } from './machine.ts';
+import { type Limits, type Machine, openMachine, openSwitch } from './machine.ts';
 import { type ClusterNode, nodeOn } from './node.ts';
+import { processors } from './processors.ts';
 import { run } from './run.ts';
 import { type ClusterRedis, openServer } from './server.ts';
 
@@ -14,6 +15,8 @@ export interface ClusterOptions {
   readonly nodes: number;
   /** CPUs' worth of time of each, in their order; one that is left out has no limit. */
   readonly cpus?: readonly number[];
+  /** Each node has one processor, the next of those that are here. @defaultValue each has all of them */
+  readonly oneProcessor?: boolean;
 }
 
 /** A few machines made of namespaces on this one, joined by a Redis server on a machine of its own. */
@@ -36,7 +39,11 @@ export interface OpenCluster extends Cluster {
 const proxy = fileURLToPath(new URL('delay-proxy.mjs', import.meta.url));
 
 /** `cluster.omx` runs commands beside the server; `cluster.nodes[0].omx` on a node. */
-export async function openCluster({ nodes: count, cpus = [] }: ClusterOptions): Promise<OpenCluster> {
+export async function openCluster({
+  nodes: count,
+  cpus = [],
+  oneProcessor = false,
+}: ClusterOptions): Promise<OpenCluster> {
   const way = isolation();
   if (way === undefined) throw new Error('no network namespaces can be made here');
   const home = openHome();
@@ -55,14 +62,16 @@ export async function openCluster({ nodes: count, cpus = [] }: ClusterOptions): 
   };
   try {
     const net = keep(await openSwitch(way));
-    const machine = async (name: string, number: number, share?: number): Promise<Machine> =>
-      keep(await openMachine(net, { name, number, ...(share === undefined ? {} : { cpus: share }) }));
+    const machine = async (name: string, number: number, limits: Limits = {}): Promise<Machine> =>
+      keep(await openMachine(net, { name, number, ...limits }));
+    const here = oneProcessor ? processors() : [];
     const desk = await machine('server', 1);
     const redis = keep(await openServer(desk, home.dir));
     const nodes: ClusterNode[] = [];
     for (let number = 1; number <= count; number += 1) {
       const name = `n${number}`;
-      nodes.push(keep(nodeOn(await machine(name, 10 + number, cpus[number - 1]), home, redis.url)));
+      const limits = { cpus: cpus[number - 1], processor: here[number % here.length] };
+      nodes.push(keep(nodeOn(await machine(name, 10 + number, limits), home, redis.url)));
     }
     const env = { OMX_HOME: `${home.dir}/desk`, OMX_REDIS_URL: redis.url };
     mkdirSync(env.OMX_HOME);

@@ -52,9 +52,16 @@ export async function openSwitch(isolation: Isolation): Promise<Switch> {
   };
 }
 
+export interface Limits {
+  /** CPUs' worth of time. */
+  readonly cpus?: number | undefined;
+  /** The number of the only processor it has. */
+  readonly processor?: number | undefined;
+}
+
 export async function openMachine(
   net: Switch,
-  { name, number, cpus }: { readonly name: string; readonly number: number; readonly cpus?: number },
+  { name, number, cpus, processor }: { readonly name: string; readonly number: number } & Limits,
 ): Promise<Machine> {
   const held = await hold(
     [
@@ -97,7 +104,7 @@ export async function openMachine(
     name,
     address,
     // To enter a mount namespace is to leave the working folder, hence the shell.
-    through: [...admission(quota), ...inside, 'sh', '-c', 'cd "$0" && exec "$@"'],
+    through: [...admission(quota), ...pinned(processor), ...inside, 'sh', '-c', 'cd "$0" && exec "$@"'],
     cut: async () => script(net.through, `ip link set ${port} nomaster`),
     join: async () => script(net.through, `ip link set ${port} master br0`),
     slow: async (kbit) => {
@@ -117,6 +124,11 @@ export async function openMachine(
 /** The same process goes on as the command, so that its number is the command's. */
 function admission(quota: Quota | undefined): string[] {
   return quota === undefined ? [] : ['sh', '-c', 'echo $$ >"$0" && exec "$@"', quota.procs];
+}
+
+/** taskset(1): children inherit it. */
+function pinned(processor: number | undefined): string[] {
+  return processor === undefined ? [] : ['taskset', '--cpu-list', String(processor)];
 }
 
 /** Runs `setUp` in new namespaces and keeps them. The shell reaps what is left to it, as a machine's first process must. */
