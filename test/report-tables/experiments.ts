@@ -113,7 +113,7 @@ export function experiments(short: boolean): readonly Experiment[] {
         // Today 40 is a matter of seconds, of which starting takes a part.
         multifibo(42, fibo40, { speedUp: 2.45, userDiffers }, { remark: '; beside it the report’s 40' }),
         multifibo(44, fibo45, { speedUp: 2.45, userDiffers }, { remark: '; beside it the report’s 45' }),
-        // As long as the moves, of which there are three whatever the size, take a small part.
+        // As long as the moves, of which there are two or three whatever the size, take a small part.
         distkeygen(5000, { speedUp: 2.4, userDiffers }, 2.75),
       ];
 }

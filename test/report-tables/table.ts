@@ -16,7 +16,7 @@ export function tableOf(
   measured: Measured,
   moved: Times | undefined,
 ): { readonly lines: readonly string[]; readonly reached: boolean } {
-  const speedUp = speedUpOf(measured);
+  const speedUp = measured.C.real / measured.B.real;
   const user = measured.B.user / measured.C.user;
   const fast = speedUp >= reach.speedUp;
   const even = Math.abs(user - 1) <= reach.userDiffers;
@@ -58,11 +58,6 @@ export function drainTable(
     `killed             ${percent(cost(killed))} longer, ${rerun} begun again`,
   ];
   return { lines, reached: cheap };
-}
-
-/** How much faster the three are than one. */
-function speedUpOf({ B, C }: Measured): number {
-  return C.real / B.real;
 }
 
 function cells({ real, user, sys }: Times): string[] {

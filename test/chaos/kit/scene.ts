@@ -199,16 +199,7 @@ function processOf(ground: Ground, { job, attempt }: Execution): number {
 /** By its number outside of its machine. */
 function mainOf({ shared }: Ground, job: string, attempt: number): number | undefined {
   const [id = ''] = job.split('.');
-  return living(shared, id).find((each) => each.attempt === `${job}#${attempt}` && isMain(each.pid))?.pid;
-}
-
-function isMain(pid: number): boolean {
-  try {
-    return !readFileSync(`/proc/${pid}/cmdline`, 'latin1').endsWith('\0child\0');
-  } catch {
-    // It has ended since it was found.
-    return false;
-  }
+  return living(shared, id).find((each) => each.attempt === `${job}#${attempt}` && each.args.at(-1) !== 'child')?.pid;
 }
 
 function isStopped(pid: number): boolean {

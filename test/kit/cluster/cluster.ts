@@ -1,12 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+import { allowedCpus } from '../../../packages/launch/src/host/cpu-scope.ts';
+import { machineRoots } from '../../../packages/launch/src/host/roots.ts';
 import { type OpenHome, openHome } from '../open-home.ts';
 import { until } from '../until.ts';
 import { isolation } from './isolation.ts';
 import { type Limits, type Machine, openMachine, openSwitch } from './machine.ts';
 import { type ClusterNode, nodeOn } from './node.ts';
-import { processors } from './processors.ts';
 import { run } from './run.ts';
 import { type ClusterRedis, openServer } from './server.ts';
 
@@ -64,7 +65,7 @@ export async function openCluster({
     const net = keep(await openSwitch(way));
     const machine = async (name: string, number: number, limits: Limits = {}): Promise<Machine> =>
       keep(await openMachine(net, { name, number, ...limits }));
-    const here = oneProcessor ? processors() : [];
+    const here = oneProcessor ? [...(allowedCpus(machineRoots) ?? [])] : [];
     const desk = await machine('server', 1);
     const redis = keep(await openServer(desk, home.dir));
     const nodes: ClusterNode[] = [];

@@ -51,8 +51,8 @@ function readMachine(roots: Roots): Required<Pick<CpuScope, 'cpus' | 'usedSecond
   return sum;
 }
 
-/** `0-3,8` of proc(5) `/proc/pid/status`, `Cpus_allowed_list`. */
-function allowedCpus(roots: Roots): ReadonlySet<number> | undefined {
+/** The numbers of the processors that this process may use: `0-3,8` of proc(5) `/proc/pid/status`, `Cpus_allowed_list`. */
+export function allowedCpus(roots: Roots): ReadonlySet<number> | undefined {
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readText(`${roots.proc}/self/status`) ?? '')?.[1];
   if (list === undefined) return undefined;
   const cpus = new Set<number>();
